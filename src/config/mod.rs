@@ -1,0 +1,1 @@
+//! TOML to `Config`, or all problems at once with line, caret and help.

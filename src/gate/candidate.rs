@@ -1,0 +1,125 @@
+//! What the gate passes on, and how a frame can end.
+
+use crate::clock::Moment;
+use crate::event::Cause;
+use crate::frame::Frame;
+use crate::units::Region;
+
+/// Why a frame went no further, or that it did. Every delivered frame ends in exactly one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Outcome {
+    /// The access unit was never decoded.
+    DecodeSkipped,
+    /// A newer frame came before anybody took this one, or a better one of the same moment stood in for it.
+    Superseded,
+    /// Nothing moves.
+    NoMotion,
+    /// Something moves, but only under a mask.
+    Masked,
+    /// The light or the camera's exposure changed, nothing moved.
+    Lighting,
+    /// It looks like what was described already.
+    Duplicate,
+    /// An earlier answer served.
+    Cached,
+    /// The event goes on, and it is not yet time for the next description.
+    Budget,
+    /// The model was not free in time.
+    Expired,
+    /// The model described it.
+    Described,
+    /// The model failed at it.
+    Failed,
+}
+
+impl Outcome {
+    pub const ALL: [Self; 11] = [
+        Self::DecodeSkipped,
+        Self::Superseded,
+        Self::NoMotion,
+        Self::Masked,
+        Self::Lighting,
+        Self::Duplicate,
+        Self::Cached,
+        Self::Budget,
+        Self::Expired,
+        Self::Described,
+        Self::Failed,
+    ];
+
+    /// The name in metrics, logs and topics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DecodeSkipped => "decode_skipped",
+            Self::Superseded => "superseded",
+            Self::NoMotion => "no_motion",
+            Self::Masked => "masked",
+            Self::Lighting => "lighting",
+            Self::Duplicate => "duplicate",
+            Self::Cached => "cached",
+            Self::Budget => "budget",
+            Self::Expired => "expired",
+            Self::Described => "described",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A frame that the model should look at.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    pub frame: Frame,
+    pub cause: Cause,
+    /// Where it moves.
+    pub region: Option<Region>,
+    /// When the event began: of all its candidates the same.
+    pub started_at: Moment,
+}
+
+/// What the gate says about a camera, in order: start, any number of updates, end; then the next start.
+#[derive(Debug, Clone)]
+pub enum Signal {
+    Start(Candidate),
+    Update(Candidate),
+    End {
+        started_at: Moment,
+        /// When the last thing had left the view, `settle` before the gate could be sure.
+        ended_at: Moment,
+        reason: EndReason,
+    },
+}
+
+/// Why an event ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndReason {
+    /// Nothing new in view for `settle`.
+    Quiet,
+    /// The camera gave no more frames.
+    CameraLost,
+    /// The daemon was stopped.
+    Stopped,
+}
+
+/// What one frame did to the gate. The frames in `settled` are over: the gate holds them no longer and nobody else
+/// does. A frame that left in a [`Signal`] is settled by whoever takes it.
+#[derive(Debug, Default)]
+pub struct Observation {
+    /// Frame number ([`Frame::seq`]) and outcome.
+    pub settled: Vec<(u64, Outcome)>,
+    pub signals: Vec<Signal>,
+    pub motion: Motion,
+}
+
+/// The values behind the decision, against their thresholds: what `explain` shows.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Motion {
+    /// Share of the unmasked view that differs from the background, 0 to 1.
+    pub foreground: f32,
+    /// The share that it takes to count as motion.
+    pub threshold: f32,
+    /// Share of the view that changed with the light, 0 to 1.
+    pub lighting: f32,
+    /// Where, if anywhere.
+    pub region: Option<Region>,
+}

@@ -1,0 +1,18 @@
+//! Watches camera streams on an edge box and says in plain English what happened.
+//!
+//! The walk reads one way: `source` → `gate` → `analyst` → `outbox` → `mqtt`. `ARCHITECTURE.md` has the map.
+
+pub mod backoff;
+pub mod clock;
+pub mod config;
+pub mod event;
+pub mod frame;
+pub mod gate;
+pub mod health;
+pub mod ids;
+pub mod image;
+pub mod mqtt;
+pub mod outbox;
+pub mod source;
+pub mod units;
+pub mod vlm;

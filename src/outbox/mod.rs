@@ -1,0 +1,5 @@
+//! Keeps events until the broker has acknowledged them.
+
+mod settings;
+
+pub use settings::*;
