@@ -1,8 +1,20 @@
 //! Decides per frame, without the model, whether the model should look. Pure: frames and times in, signals and
 //! outcomes out. No I/O, no clock, no channel belongs here.
+//!
+//! Read `ladder` first; `motion` says what is seen, `life` what follows from it.
 
+mod background;
+mod blobs;
 mod candidate;
+mod exposure;
+mod ladder;
+mod life;
+mod look;
+mod luma;
+mod motion;
 mod settings;
+mod thresholds;
 
 pub use candidate::{Candidate, EndReason, Motion, Observation, Outcome, Signal};
+pub use ladder::Gate;
 pub use settings::Settings;

@@ -1,0 +1,119 @@
+//! Which marked cells belong together. What a blob is, is decided in `motion`.
+
+use std::time::Duration;
+
+use super::luma::Grid;
+
+/// So many cells must have changed for a blob to have moved: one alone is noise.
+const WITNESSES: usize = 3;
+
+/// Cells that belong together.
+#[derive(Debug, Clone)]
+pub(super) struct Blob {
+    /// Number of cells.
+    pub(super) area: usize,
+    /// Cells with an unmarked neighbour.
+    pub(super) rim: usize,
+    /// Of those, cells where an edge is that the scene does not have.
+    pub(super) edges: usize,
+    /// Cells at the border of the picture.
+    pub(super) border: usize,
+    /// Cells that have not changed for a while.
+    pub(super) old: usize,
+    /// Left, top and right, bottom cell.
+    pub(super) first: (usize, usize),
+    pub(super) last: (usize, usize),
+    /// When its most recently changed cells did, the oldest of them first.
+    changes: [Duration; WITNESSES],
+}
+
+impl Blob {
+    fn new() -> Self {
+        Self {
+            area: 0,
+            rim: 0,
+            edges: 0,
+            border: 0,
+            old: 0,
+            first: (usize::MAX, usize::MAX),
+            last: (0, 0),
+            changes: [Duration::ZERO; WITNESSES],
+        }
+    }
+
+    /// Takes up a cell that last changed at `moved`.
+    pub(super) fn add(&mut self, col: usize, row: usize, moved: Duration) {
+        self.area += 1;
+        self.first = (self.first.0.min(col), self.first.1.min(row));
+        self.last = (self.last.0.max(col), self.last.1.max(row));
+        if moved > self.changes[0] {
+            self.changes[0] = moved;
+            self.changes.sort_unstable();
+        }
+    }
+
+    /// When enough of it last changed.
+    pub(super) fn stirred(&self) -> Duration {
+        self.changes[0]
+    }
+}
+
+/// Finds blobs. Keeps its scratch, so that a steady stream allocates nothing.
+#[derive(Debug, Default)]
+pub(super) struct Blobs {
+    /// Per block of 2 x 2 cells: 0 empty, else number of the blob plus one; while searching also [`UNSEEN`].
+    labels: Vec<u32>,
+    stack: Vec<usize>,
+    block_cols: usize,
+    pub(super) list: Vec<Blob>,
+}
+
+const UNSEEN: u32 = u32::MAX;
+
+impl Blobs {
+    /// Joins marked cells that touch, or nearly do, into blobs: blocks of 2 x 2 cells that touch at a side or a corner.
+    /// The blobs come out empty; whoever asks adds the cells with what it knows of them.
+    pub(super) fn find(&mut self, marked: &[bool], grid: &Grid) {
+        self.list.clear();
+        self.block_cols = grid.cols.div_ceil(2);
+        let block_rows = grid.rows.div_ceil(2);
+        self.labels.clear();
+        self.labels.resize(self.block_cols * block_rows, 0);
+        for (row, line) in marked.chunks_exact(grid.cols).enumerate() {
+            let blocks = &mut self.labels[row / 2 * self.block_cols..][..self.block_cols];
+            for (block, pair) in blocks.iter_mut().zip(line.chunks(2)) {
+                if pair.contains(&true) {
+                    *block = UNSEEN;
+                }
+            }
+        }
+        for start in 0..self.labels.len() {
+            if self.labels[start] == UNSEEN {
+                self.list.push(Blob::new());
+                self.flood(start, self.list.len() as u32, block_rows);
+            }
+        }
+    }
+
+    fn flood(&mut self, start: usize, label: u32, block_rows: usize) {
+        self.labels[start] = label;
+        self.stack.push(start);
+        while let Some(at) = self.stack.pop() {
+            let (col, row) = (at % self.block_cols, at / self.block_cols);
+            for y in row.saturating_sub(1)..=(row + 1).min(block_rows - 1) {
+                for x in col.saturating_sub(1)..=(col + 1).min(self.block_cols - 1) {
+                    let next = y * self.block_cols + x;
+                    if self.labels[next] == UNSEEN {
+                        self.labels[next] = label;
+                        self.stack.push(next);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The number of the blob that a marked cell belongs to.
+    pub(super) fn of(&self, col: usize, row: usize) -> usize {
+        self.labels[row / 2 * self.block_cols + col / 2] as usize - 1
+    }
+}

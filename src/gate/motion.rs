@@ -1,0 +1,348 @@
+//! What moves before one camera: each frame against the background, light told from things, things that stay told
+//! from things that live. What follows from it is decided in `life`.
+
+use std::time::Duration;
+
+use super::background::{Background, Class};
+use super::blobs::{Blob, Blobs};
+use super::exposure::{self, Exposure};
+use super::luma::{Grid, Shrink};
+use super::thresholds::{GAP, LEARNING, LEARNING_FRAMES, PATIENCE, Thresholds};
+use crate::frame::Picture;
+use crate::units::{Polygon, Region};
+
+/// A cell is old when it has not changed for so long.
+const OLD: Duration = Duration::from_millis(1500);
+/// Of a thing's rim so much is edges that the scene does not have; of a glow or a soft shadow next to nothing.
+const EDGES: f32 = 0.35;
+/// Below this agreement with the background the picture shows something else altogether.
+const OTHER_SCENE: f32 = 0.45;
+/// A thing that fills so much of the view for so long is the view.
+const FILLED: f32 = 0.7;
+const FILLED_FOR: Duration = Duration::from_secs(5);
+/// Another scene is learnt once it has held still for the first time, or in any case after the second.
+const OTHER_STILL: Duration = Duration::from_millis(600);
+const OTHER_ANYWAY: Duration = Duration::from_secs(3);
+/// Mean change of the light that is worth a name, in grey levels.
+const LIGHT_CHANGE: f32 = 1.5;
+
+/// What one frame shows.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Sight {
+    /// Share of the open view that things cover, 0 to 1.
+    pub(super) foreground: f32,
+    /// The share that starts an event.
+    pub(super) threshold: f32,
+    /// Something in view moved just now.
+    pub(super) living: bool,
+    /// What moved was not in view a while ago.
+    pub(super) newcomer: bool,
+    /// Something large enough is in view that does not move, and has not been taken for the scene yet.
+    pub(super) lingering: bool,
+    /// Something moved under a mask.
+    pub(super) masked: bool,
+    /// Share of the open view that changed with the light, 0 to 1.
+    pub(super) lighting: f32,
+    /// Share of the things' rim that the border of the picture cuts off, 0 to 1.
+    pub(super) cut: f32,
+    /// Around what moves, or else around what stays.
+    pub(super) region: Option<Region>,
+}
+
+/// Remembers one camera's scene.
+#[derive(Debug)]
+pub(super) struct Watcher {
+    thresholds: Thresholds,
+    masks: Vec<Polygon>,
+    shrink: Shrink,
+    background: Background,
+    blobs: Blobs,
+    grid: Option<Grid>,
+    /// Cells under no mask, and how many.
+    open: Vec<bool>,
+    open_count: usize,
+    frame: Vec<f32>,
+    marked: Vec<bool>,
+    usable: Vec<bool>,
+    classes: Vec<Class>,
+    learning_since: Duration,
+    /// Since when the picture is of another scene.
+    other_since: Option<Duration>,
+    /// Since when things fill the view.
+    filled_since: Option<Duration>,
+    last: Option<Duration>,
+}
+
+impl Watcher {
+    pub(super) fn new(sensitivity: f32, masks: Vec<Polygon>) -> Self {
+        Self {
+            thresholds: Thresholds::new(sensitivity),
+            masks,
+            shrink: Shrink::default(),
+            background: Background::default(),
+            blobs: Blobs::default(),
+            grid: None,
+            open: Vec::new(),
+            open_count: 0,
+            frame: Vec::new(),
+            marked: Vec::new(),
+            usable: Vec::new(),
+            classes: Vec::new(),
+            learning_since: Duration::ZERO,
+            other_since: None,
+            filled_since: None,
+            last: None,
+        }
+    }
+
+    /// Forgets the scene: what comes next may be another one.
+    pub(super) fn forget(&mut self) {
+        self.background.forget();
+        self.other_since = None;
+        self.filled_since = None;
+        self.classes.fill(Class::Scene);
+    }
+
+    /// What each cell was taken for in the last frame, row by row.
+    pub(super) fn classes(&self) -> &[Class] {
+        &self.classes
+    }
+
+    /// Looks at a picture taken at `at`, which never goes back.
+    pub(super) fn watch(&mut self, picture: &Picture, at: Duration) -> Sight {
+        let dt = at.saturating_sub(self.last.unwrap_or(at));
+        self.last = Some(at);
+        let grid = self.fit_grid(picture);
+        self.shrink.run(picture.plane(0), &grid, &mut self.frame);
+        if self.learns(at) {
+            self.background.learn(&self.frame, at);
+            return Sight { threshold: self.thresholds.area, ..Sight::default() };
+        }
+        let exposure = self.expose();
+        if exposure.agreement < OTHER_SCENE {
+            return self.other_scene(at);
+        }
+        self.other_since = None;
+        let before = self.mean_level();
+        self.background.relight(&exposure);
+        let changed = (self.mean_level() - before).abs();
+        // A frame noisier than the background remembers is not a frame full of things.
+        let spread = 0.8 * exposure.spread;
+        self.background.stir(&self.frame, &self.thresholds, spread, at);
+        let mut sight = self.sort(&grid, spread, at, dt);
+        if changed > LIGHT_CHANGE {
+            sight.lighting = exposure.agreement.max(sight.lighting);
+        }
+        self.background.adapt(&self.frame, &self.classes, dt.min(GAP).as_secs_f32());
+        self.mind_filled(&sight, at);
+        sight
+    }
+
+    /// The grid of this picture; with another size than before, everything begins anew.
+    fn fit_grid(&mut self, picture: &Picture) -> Grid {
+        let grid = Grid::of(picture);
+        if self.grid != Some(grid) {
+            self.grid = Some(grid);
+            self.forget();
+            self.open = (0..grid.len())
+                .map(|i| {
+                    let (x, y) = grid.centre(i);
+                    !self.masks.iter().any(|mask| mask.contains(x, y))
+                })
+                .collect();
+            self.open_count = self.open.iter().filter(|open| **open).count();
+            self.frame = vec![0.0; grid.len()];
+            self.marked = vec![false; grid.len()];
+            self.usable = vec![true; grid.len()];
+            self.classes = vec![Class::Scene; grid.len()];
+        }
+        grid
+    }
+
+    /// Whether the scene is still being learnt.
+    fn learns(&mut self, at: Duration) -> bool {
+        if self.background.learnt() == 0 {
+            self.learning_since = at;
+        }
+        self.background.learnt() < LEARNING_FRAMES
+            || at.saturating_sub(self.learning_since) < LEARNING && self.background.learnt() < 100
+    }
+
+    /// How the light changed, asked of the cells where nothing is.
+    fn expose(&mut self) -> Exposure {
+        for ((usable, open), class) in self.usable.iter_mut().zip(&self.open).zip(&self.classes) {
+            *usable = *open && *class != Class::Thing;
+        }
+        exposure::fit(&self.frame, self.background.level(), &self.usable)
+    }
+
+    fn mean_level(&self) -> f32 {
+        let level = self.background.level();
+        level.iter().sum::<f32>() / level.len().max(1) as f32
+    }
+
+    /// The camera was turned, covered, or switched to infrared: nothing in the picture can be compared.
+    fn other_scene(&mut self, at: Duration) -> Sight {
+        let since = *self.other_since.get_or_insert(at);
+        let stirred = self.background.stir(&self.frame, &self.thresholds, 0.0, at);
+        let held = at.saturating_sub(since);
+        if held >= OTHER_STILL && stirred < 0.1 || held >= OTHER_ANYWAY {
+            self.forget();
+        }
+        self.classes.fill(Class::Scene);
+        Sight { threshold: self.thresholds.area, lighting: 1.0, ..Sight::default() }
+    }
+
+    /// Sorts what differs into blobs, and the blobs into things, light and specks.
+    fn sort(&mut self, grid: &Grid, spread: f32, at: Duration, dt: Duration) -> Sight {
+        let mut sight = Sight { threshold: self.thresholds.area, ..Sight::default() };
+        self.classes.fill(Class::Scene);
+        if !self.background.differs(&self.frame, grid, &self.thresholds, spread, &mut self.marked) {
+            return sight;
+        }
+        sight.masked = self.take_out_masked(at);
+        self.blobs.find(&self.marked, grid);
+        self.measure(grid, spread, at);
+        let rules = Rules {
+            full: self.min_cells(),
+            half: self.min_cells().div_ceil(2),
+            patience: PATIENCE.max(dt * 3),
+            at,
+        };
+        let kinds: Vec<Kind> = self.blobs.list.iter().map(|blob| rules.judge(blob)).collect();
+        self.classify(grid, &kinds);
+        self.describe(grid, &kinds, &mut sight);
+        sight
+    }
+
+    /// Unmarks what lies under masks; returns whether enough of it moved just now to be something.
+    fn take_out_masked(&mut self, at: Duration) -> bool {
+        let mut moved = 0;
+        let cells = self.marked.iter_mut().zip(&self.open).zip(self.background.moved());
+        for ((marked, _), when) in cells.filter(|((marked, open), _)| **marked && !**open) {
+            *marked = false;
+            moved += usize::from(*when == at);
+        }
+        moved >= self.min_cells().div_ceil(2)
+    }
+
+    fn min_cells(&self) -> usize {
+        ((self.thresholds.area * self.open_count as f32) as usize).max(6)
+    }
+
+    /// Adds each marked cell to its blob, with what there is to know about it.
+    fn measure(&mut self, grid: &Grid, spread: f32, at: Duration) {
+        let moved = self.background.moved();
+        for i in (0..self.marked.len()).filter(|&i| self.marked[i]) {
+            let (col, row) = (i % grid.cols, i / grid.cols);
+            let label = self.blobs.of(col, row);
+            let blob = &mut self.blobs.list[label];
+            blob.add(col, row, moved[i]);
+            blob.old += usize::from(at.saturating_sub(moved[i]) >= OLD);
+            blob.border += usize::from(col == 0 || row == 0 || col + 1 == grid.cols || row + 1 == grid.rows);
+            let neighbours = [
+                (col > 0).then(|| i - 1),
+                (col + 1 < grid.cols).then_some(i + 1),
+                (row > 0).then(|| i - grid.cols),
+                (row + 1 < grid.rows).then_some(i + grid.cols),
+            ];
+            if neighbours.iter().flatten().any(|&j| !self.marked[j]) {
+                blob.rim += 1;
+                let edge = |j: &usize| self.background.edge(&self.frame, i, *j, &self.thresholds, spread);
+                blob.edges += usize::from(neighbours.iter().flatten().any(edge));
+            }
+        }
+    }
+
+    fn classify(&mut self, grid: &Grid, kinds: &[Kind]) {
+        for (i, class) in self.classes.iter_mut().enumerate().filter(|(i, _)| self.marked[*i]) {
+            *class = match kinds[self.blobs.of(i % grid.cols, i / grid.cols)] {
+                Kind::Speck => Class::Speck,
+                Kind::Light => Class::Light,
+                Kind::Living { .. } | Kind::Lingering { .. } => Class::Thing,
+                Kind::Settled => Class::Settled,
+            };
+        }
+    }
+
+    fn describe(&self, grid: &Grid, kinds: &[Kind], sight: &mut Sight) {
+        let open = self.open_count.max(1) as f32;
+        let (mut moving, mut staying): (Option<Region>, Option<Region>) = (None, None);
+        let (mut border, mut rim, mut covered) = (0, 0, 0);
+        for (blob, kind) in self.blobs.list.iter().zip(kinds) {
+            let region = grid.region(blob.first, blob.last);
+            let join = |to: &mut Option<Region>| *to = Some(to.map_or(region, |r| r.union(region)));
+            match *kind {
+                Kind::Living { newcomer } => {
+                    sight.living = true;
+                    sight.newcomer |= newcomer;
+                    join(&mut moving);
+                }
+                Kind::Lingering { large } => {
+                    sight.lingering |= large;
+                    join(&mut staying);
+                }
+                Kind::Light => {
+                    sight.lighting += blob.area as f32 / open;
+                    continue;
+                }
+                Kind::Speck | Kind::Settled => continue,
+            }
+            covered += blob.area;
+            border += blob.border;
+            rim += blob.rim;
+        }
+        sight.foreground = covered as f32 / open;
+        sight.cut = border as f32 / (border + rim).max(1) as f32;
+        sight.region = moving.or(staying);
+    }
+
+    /// A thing that fills the view for long is the view: the camera was turned towards a wall, or follows something.
+    fn mind_filled(&mut self, sight: &Sight, at: Duration) {
+        if sight.foreground < FILLED {
+            self.filled_since = None;
+        } else if at.saturating_sub(*self.filled_since.get_or_insert(at)) >= FILLED_FOR {
+            self.forget();
+        }
+    }
+}
+
+/// What a blob is.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Speck,
+    Light,
+    /// Moved just now; `newcomer`: was not there a while ago.
+    Living {
+        newcomer: bool,
+    },
+    /// Is there and does not move; `large`: large enough to keep an event going.
+    Lingering {
+        large: bool,
+    },
+    Settled,
+}
+
+struct Rules {
+    full: usize,
+    half: usize,
+    patience: Duration,
+    at: Duration,
+}
+
+impl Rules {
+    fn judge(&self, blob: &Blob) -> Kind {
+        let still = self.at.saturating_sub(blob.stirred());
+        if blob.area < self.half {
+            Kind::Speck
+        } else if (blob.edges as f32) < EDGES * blob.rim as f32 || blob.rim == 0 {
+            Kind::Light
+        } else if still.is_zero() {
+            Kind::Living { newcomer: blob.old * 4 < blob.area && blob.area >= self.full }
+        } else if still >= self.patience {
+            Kind::Settled
+        } else {
+            Kind::Lingering { large: blob.area >= self.full }
+        }
+    }
+}
