@@ -27,6 +27,7 @@ const FOLLOW_SCENE: f32 = 4.0;
 const FOLLOW_LIGHT: f32 = 2.0;
 const FOLLOW_SPECK: f32 = 6.0;
 const FOLLOW_NOISE: f32 = 10.0;
+const FOLLOW_REFERENCE: f32 = 60.0;
 /// Nothing is quieter than this, in grey levels: cameras and encoders hide small changes, and then show them.
 const LEAST_NOISE: f32 = 0.5;
 
@@ -34,6 +35,13 @@ const LEAST_NOISE: f32 = 0.5;
 pub(super) struct Background {
     /// Expected luma in the present light, 0 to 255 and beyond where the camera clips.
     level: Vec<f32>,
+    /// The scene in the light of the time when the first of the things now in view came; without any, the level itself.
+    /// Small errors would add up, were the scene behind a thing carried from light to light frame by frame.
+    reference: Vec<f32>,
+    /// From the reference to the present light.
+    exposure: Exposure,
+    /// Cells behind things: their level is known through the reference only.
+    hidden: Vec<bool>,
     /// One standard deviation, in grey levels.
     noise: Vec<f32>,
     /// Luma when the cell last changed, carried along with the light.
@@ -59,6 +67,11 @@ impl Background {
         &self.level
     }
 
+    /// What the light of a frame is to be compared with.
+    pub(super) fn reference(&self) -> &[f32] {
+        &self.reference
+    }
+
     /// When each cell last changed.
     pub(super) fn moved(&self) -> &[Duration] {
         &self.moved
@@ -69,9 +82,11 @@ impl Background {
         if self.learnt == 0 || self.level.len() != frame.len() {
             self.level = frame.to_vec();
             self.steady = frame.to_vec();
+            self.hidden = vec![false; frame.len()];
             self.noise = vec![1.0; frame.len()];
             self.moved = vec![at; frame.len()];
             self.learnt = 1;
+            self.anchor();
             return;
         }
         self.learnt += 1;
@@ -79,14 +94,26 @@ impl Background {
         for (level, f) in self.level.iter_mut().zip(frame) {
             *level += share * (f - *level);
         }
+        self.anchor();
+    }
+
+    /// Takes the present level and light for the reference.
+    fn anchor(&mut self) {
+        self.reference.clone_from(&self.level);
+        self.exposure = Exposure::SAME;
     }
 
     /// Carries the picture of the scene over into the light of the present frame, behind things in view too.
-    pub(super) fn relight(&mut self, exposure: &Exposure) {
-        for (level, steady) in self.level.iter_mut().zip(&mut self.steady) {
-            *level = exposure.apply(*level);
-            *steady = exposure.apply(*steady);
+    /// `exposure`: from the reference to the frame.
+    pub(super) fn relight(&mut self, exposure: Exposure) {
+        let gain = exposure.gain / self.exposure.gain;
+        let offset = exposure.offset - gain * self.exposure.offset;
+        let cells = self.level.iter_mut().zip(&mut self.steady).zip(&self.reference).zip(&self.hidden);
+        for (((level, steady), reference), hidden) in cells {
+            *level = if *hidden { exposure.apply(*reference) } else { gain * *level + offset };
+            *steady = gain * *steady + offset;
         }
+        self.exposure = exposure;
     }
 
     /// Notes which cells changed since they last did. Measured against where a cell came to rest, not against the
@@ -175,6 +202,34 @@ impl Background {
                 Class::Speck => *level += speck * off,
                 Class::Thing => {}
                 Class::Settled => *level = f,
+            }
+        }
+        self.keep_reference(frame, classes, rate(FOLLOW_REFERENCE));
+    }
+
+    fn keep_reference(&mut self, frame: &[f32], classes: &[Class], share: f32) {
+        if !classes.contains(&Class::Thing) {
+            self.hidden.fill(false);
+            self.anchor();
+            return;
+        }
+        let (scale, offset) = (1.0 / self.exposure.gain, self.exposure.offset);
+        let cells = self.reference.iter_mut().zip(&mut self.hidden).zip(classes).zip(frame).zip(&self.level);
+        for ((((reference, hidden), class), f), level) in cells {
+            match class {
+                Class::Thing if *hidden => {}
+                Class::Thing => {
+                    *hidden = true;
+                    *reference = (level - offset) * scale;
+                }
+                Class::Settled => {
+                    *hidden = false;
+                    *reference = (level - offset) * scale;
+                }
+                Class::Scene | Class::Light | Class::Speck => {
+                    *hidden = false;
+                    *reference += share * ((f - offset) * scale - *reference);
+                }
             }
         }
     }

@@ -13,11 +13,17 @@ pub(super) struct Exposure {
 }
 
 impl Exposure {
-    const SAME: Self = Self { gain: 1.0, offset: 0.0, agreement: 1.0, spread: 0.0 };
+    pub(super) const SAME: Self = Self { gain: 1.0, offset: 0.0, agreement: 1.0, spread: 0.0 };
 
     #[inline]
     pub(super) fn apply(&self, level: f32) -> f32 {
         self.gain * level + self.offset
+    }
+}
+
+impl Default for Exposure {
+    fn default() -> Self {
+        Self::SAME
     }
 }
 
@@ -83,7 +89,7 @@ fn refine(fit: &mut Exposure, ratio: f32, tolerance: f32, cells: impl Iterator<I
     let (mean_f, mean_b) = (sf / n, sb / n);
     let variance = (sbb / n - mean_b * mean_b).max(0.0);
     let covariance = sfb / n - mean_f * mean_b;
-    fit.gain = ((covariance + FLAT * ratio) / (variance + FLAT)).clamp(0.05, 20.0);
+    fit.gain = ((covariance + FLAT * ratio) / (variance + FLAT)).clamp(0.1, 10.0);
     fit.offset = mean_f - fit.gain * mean_b;
 }
 

@@ -124,7 +124,7 @@ impl Watcher {
         }
         self.other_since = None;
         let before = self.mean_level();
-        self.background.relight(&exposure);
+        self.background.relight(exposure);
         let changed = (self.mean_level() - before).abs();
         // A frame noisier than the background remembers is not a frame full of things.
         let spread = 0.8 * exposure.spread;
@@ -173,7 +173,7 @@ impl Watcher {
         for ((usable, open), class) in self.usable.iter_mut().zip(&self.open).zip(&self.classes) {
             *usable = *open && *class != Class::Thing;
         }
-        exposure::fit(&self.frame, self.background.level(), &self.usable)
+        exposure::fit(&self.frame, self.background.reference(), &self.usable)
     }
 
     fn mean_level(&self) -> f32 {
