@@ -18,6 +18,8 @@ pub(super) enum Class {
     Speck,
     /// Part of something that is in view: the background behind it is kept as it was.
     Thing,
+    /// Around or within a thing: perhaps a part of it that looks like the scene behind it.
+    Near,
     /// Part of something that has been still for so long that it belongs to the scene now.
     Settled,
 }
@@ -27,6 +29,7 @@ const FOLLOW_SCENE: f32 = 4.0;
 const FOLLOW_LIGHT: f32 = 2.0;
 const FOLLOW_SPECK: f32 = 6.0;
 const FOLLOW_NOISE: f32 = 10.0;
+const FOLLOW_NEAR: f32 = 60.0;
 const FOLLOW_REFERENCE: f32 = 60.0;
 /// Nothing is quieter than this, in grey levels: cameras and encoders hide small changes, and then show them.
 const LEAST_NOISE: f32 = 0.5;
@@ -187,8 +190,8 @@ impl Background {
     /// Follows the frame, each cell as its class asks. `dt`: seconds since the frame before.
     pub(super) fn adapt(&mut self, frame: &[f32], classes: &[Class], dt: f32) {
         let rate = |time: f32| 1.0 - (-dt / time).exp();
-        let (scene, light, speck, noisy) =
-            (rate(FOLLOW_SCENE), rate(FOLLOW_LIGHT), rate(FOLLOW_SPECK), rate(FOLLOW_NOISE));
+        let (scene, near, light) = (rate(FOLLOW_SCENE), rate(FOLLOW_NEAR), rate(FOLLOW_LIGHT));
+        let (speck, noisy) = (rate(FOLLOW_SPECK), rate(FOLLOW_NOISE));
         let cells = frame.iter().zip(classes).zip(&mut self.level).zip(&mut self.noise);
         for (((&f, class), level), noise) in cells {
             let off = f - *level;
@@ -198,6 +201,7 @@ impl Background {
                     *noise = (*noise + noisy * (1.25 * off.abs() - *noise)).max(LEAST_NOISE);
                     *level += scene * off;
                 }
+                Class::Near => *level += near * off,
                 Class::Light => *level += light * off,
                 Class::Speck => *level += speck * off,
                 Class::Thing => {}
@@ -226,7 +230,7 @@ impl Background {
                     *hidden = false;
                     *reference = (level - offset) * scale;
                 }
-                Class::Scene | Class::Light | Class::Speck => {
+                Class::Scene | Class::Near | Class::Light | Class::Speck => {
                     *hidden = false;
                     *reference += share * ((f - offset) * scale - *reference);
                 }

@@ -263,6 +263,11 @@ impl Watcher {
                 Kind::Settled => Class::Settled,
             };
         }
+        for (blob, kind) in self.blobs.list.iter().zip(kinds) {
+            if matches!(kind, Kind::Living { .. } | Kind::Lingering { .. }) {
+                keep_near(blob, grid, &mut self.classes);
+            }
+        }
     }
 
     fn describe(&self, grid: &Grid, kinds: &[Kind], sight: &mut Sight) {
@@ -303,6 +308,20 @@ impl Watcher {
             self.filled_since = None;
         } else if at.saturating_sub(*self.filled_since.get_or_insert(at)) >= FILLED_FOR {
             self.forget();
+        }
+    }
+}
+
+/// Grey clothes before a grey wall do not differ from it: what lies around a thing is not learnt while it is there.
+fn keep_near(blob: &Blob, grid: &Grid, classes: &mut [Class]) {
+    /// Cells.
+    const MARGIN: usize = 2;
+    let (left, right) = (blob.first.0.saturating_sub(MARGIN), (blob.last.0 + MARGIN).min(grid.cols - 1));
+    for row in blob.first.1.saturating_sub(MARGIN)..=(blob.last.1 + MARGIN).min(grid.rows - 1) {
+        for class in &mut classes[row * grid.cols + left..=row * grid.cols + right] {
+            if matches!(class, Class::Scene | Class::Speck) {
+                *class = Class::Near;
+            }
         }
     }
 }
