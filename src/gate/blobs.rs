@@ -117,3 +117,36 @@ impl Blobs {
         self.labels[row / 2 * self.block_cols + col / 2] as usize - 1
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{Colour, Matrix, Picture, PixelFormat, Range};
+
+    #[test]
+    fn cells_that_nearly_touch_are_one_blob() {
+        let colour = Colour { matrix: Matrix::Bt601, range: Range::Limited };
+        let picture = Picture::packed(21, 9, PixelFormat::I420, colour, vec![0; 400]).unwrap();
+        let grid = Grid::of(&picture);
+        let mut marked = vec![false; grid.len()];
+        for (col, row) in [(0, 0), (2, 1), (3, 3), (12, 4), (20, 8)] {
+            marked[row * grid.cols + col] = true;
+        }
+        let mut blobs = Blobs::default();
+        blobs.find(&marked, &grid);
+        assert_eq!(blobs.list.len(), 3);
+        assert_eq!(blobs.of(0, 0), blobs.of(3, 3));
+        assert_ne!(blobs.of(0, 0), blobs.of(12, 4));
+        assert_ne!(blobs.of(12, 4), blobs.of(20, 8));
+    }
+
+    #[test]
+    fn a_blob_stirs_with_its_third_cell() {
+        let mut blob = Blob::new();
+        for seconds in [9, 2, 7, 5, 1] {
+            blob.add(4, 2, Duration::from_secs(seconds));
+        }
+        assert_eq!(blob.stirred(), Duration::from_secs(5));
+        assert_eq!((blob.area, blob.first, blob.last), (5, (4, 2), (4, 2)));
+    }
+}

@@ -116,9 +116,13 @@ mod tests {
 
     #[test]
     fn common_sizes_become_small() {
-        for (w, h, cols, rows) in
-            [(1920, 1080, 160, 90), (768, 432, 153, 86), (320, 180, 160, 90), (1080, 1920, 67, 120), (7680, 4320, 160, 90)]
-        {
+        for (w, h, cols, rows) in [
+            (1920, 1080, 160, 90),
+            (768, 432, 153, 86),
+            (320, 180, 160, 90),
+            (1080, 1920, 67, 120),
+            (7680, 4320, 160, 90),
+        ] {
             let grid = Grid::of(&grey(w, h, |_, _| 0));
             assert_eq!((grid.cols, grid.rows), (cols, rows), "{w}x{h}");
         }

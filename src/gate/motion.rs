@@ -203,12 +203,8 @@ impl Watcher {
         sight.masked = self.take_out_masked(at);
         self.blobs.find(&self.marked, grid);
         self.measure(grid, spread, at);
-        let rules = Rules {
-            full: self.min_cells(),
-            half: self.min_cells().div_ceil(2),
-            patience: PATIENCE.max(dt * 3),
-            at,
-        };
+        let rules =
+            Rules { full: self.min_cells(), half: self.min_cells().div_ceil(2), patience: PATIENCE.max(dt * 3), at };
         let kinds: Vec<Kind> = self.blobs.list.iter().map(|blob| rules.judge(blob)).collect();
         self.classify(grid, &kinds);
         self.describe(grid, &kinds, &mut sight);
