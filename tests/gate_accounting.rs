@@ -46,7 +46,7 @@ fn picture(size: usize, x: u8, luma: u8, base: u8) -> Picture {
     let mut data = vec![base; wide * high + 2 * wide.div_ceil(2) * high.div_ceil(2)];
     let left = usize::from(x) * wide / 256;
     // In a third of the frames nothing is in view.
-    if luma % 3 != 0 {
+    if !luma.is_multiple_of(3) {
         for row in high / 4..high {
             data[row * wide + left..row * wide + (left + wide / 5).min(wide)].fill(luma);
         }
