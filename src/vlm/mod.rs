@@ -1,5 +1,33 @@
-//! Asks the model. ONNX Runtime (ort) lives here and nowhere else.
+//! Asks the model. ONNX Runtime (ort) lives here and nowhere else. What to ask, when, and what to make of the answer is decided
+//! elsewhere.
+//!
+//! `thread` owns an `engine`, which is a `set` read from disk, its `prompt`s, and the graphs of `encoder` and `decoder` running
+//! on a `provider` of the `runtime`.
 
+mod call;
+mod decoder;
+mod encoder;
+mod engine;
+mod graph;
+mod logits;
+mod precision;
+mod prompt;
+mod provider;
+mod published;
+mod question;
+mod runtime;
+mod set;
 mod settings;
+mod tensors;
+mod thread;
 
+pub use call::Stop;
+pub use engine::{Engine, Info, LoadError, Probe};
+pub use graph::GraphError;
+pub use precision::{GraphFile, Part};
+pub use prompt::{Prompt, PromptError};
+pub use question::{Answer, AskError, Question, Timing};
+pub use runtime::{RuntimeError, Tried};
+pub use set::{ModelSet, Problem, SetError, TextGeometry};
 pub use settings::*;
+pub use thread::Model;

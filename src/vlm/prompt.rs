@@ -1,0 +1,204 @@
+//! Question texts become token ids: the set's own chat template is rendered once per text, the pieces around the image
+//! marker are tokenised, and the image's tokens are put between them as ids. The long row of image tokens never exists as text.
+
+use std::ops::Range;
+
+use minijinja::Environment;
+use serde::Serialize;
+use tokenizers::Tokenizer;
+
+/// How the template writes a picture.
+const MARKER: &str = "<image>";
+
+/// Ids of the tokens that stand for a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ImageTokens {
+    /// `<fake_token_around_image>`
+    pub around: u32,
+    /// `<global-img>`
+    pub view: u32,
+    /// `<image>`, once per row of image features.
+    pub image: u32,
+}
+
+/// One question's token ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prompt {
+    pub ids: Vec<i64>,
+    /// Where the image features go.
+    pub slots: Range<usize>,
+}
+
+/// Why a text cannot be asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PromptError {
+    #[error("the prompt is empty: write a question or an instruction")]
+    Empty,
+    #[error("the prompt holds `{token}`, a control token of this model: leave it out")]
+    ControlToken { token: String },
+    #[error("the prompt has {tokens} tokens with the picture, and with the answer the model takes {limit}: shorten it")]
+    TooLong { tokens: usize, limit: usize },
+    #[error("the set's chat template cannot be rendered: {reason}")]
+    Template { reason: String },
+    #[error("the set's chat template writes {count} pictures as `<image>` where one is wanted")]
+    Picture { count: usize },
+    #[error("the set's tokenizer refuses the prompt: {reason}")]
+    Tokenizer { reason: String },
+}
+
+/// Builds the prompts of one set.
+#[derive(Debug)]
+pub(super) struct Prompts {
+    template: String,
+    tokenizer: Tokenizer,
+    /// Words that would be read as control tokens.
+    control: Vec<String>,
+    tokens: ImageTokens,
+    image_tokens: usize,
+    positions: usize,
+}
+
+#[derive(Serialize)]
+struct Chat<'a> {
+    messages: [Message<'a>; 1],
+    add_generation_prompt: bool,
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    role: &'static str,
+    content: [Content<'a>; 2],
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Content<'a> {
+    Image,
+    Text { text: &'a str },
+}
+
+impl Prompts {
+    pub(super) fn new(
+        template: String,
+        tokenizer: Tokenizer,
+        tokens: ImageTokens,
+        image_tokens: usize,
+        positions: usize,
+    ) -> Self {
+        let added = tokenizer.get_added_tokens_decoder().into_values();
+        let control = added.filter(|token| token.special).map(|token| token.content).collect();
+        Self { template, tokenizer, control, tokens, image_tokens, positions }
+    }
+
+    /// The ids of `text` asked about one picture, with room left for `max_tokens` of answer.
+    pub(super) fn build(&self, text: &str, max_tokens: usize) -> Result<Prompt, PromptError> {
+        if text.trim().is_empty() {
+            return Err(PromptError::Empty);
+        }
+        if let Some(token) = self.control.iter().find(|token| text.contains(token.as_str())) {
+            return Err(PromptError::ControlToken { token: token.clone() });
+        }
+        let rendered = self.render(text)?;
+        let pieces: Vec<&str> = rendered.split(MARKER).collect();
+        let &[before, after] = pieces.as_slice() else {
+            return Err(PromptError::Picture { count: pieces.len() - 1 });
+        };
+        let mut ids = self.tokenise(before)?;
+        ids.extend([self.tokens.around, self.tokens.view].map(i64::from));
+        let slots = ids.len()..ids.len() + self.image_tokens;
+        ids.resize(slots.end, i64::from(self.tokens.image));
+        ids.push(i64::from(self.tokens.around));
+        ids.extend(self.tokenise(after)?);
+        let tokens = ids.len();
+        if tokens + max_tokens > self.positions {
+            return Err(PromptError::TooLong { tokens, limit: self.positions });
+        }
+        Ok(Prompt { ids, slots })
+    }
+
+    /// The words of an answer.
+    pub(super) fn words(&self, ids: &[u32]) -> Result<String, PromptError> {
+        let text = self.tokenizer.decode(ids, true).map_err(|e| PromptError::Tokenizer { reason: e.to_string() })?;
+        Ok(text.trim().to_owned())
+    }
+
+    /// The first token of a word that begins an answer, such as " Yes".
+    pub(super) fn first_token(&self, word: &str) -> Option<u32> {
+        let ids = self.tokenise(word).ok()?;
+        u32::try_from(*ids.first()?).ok()
+    }
+
+    fn render(&self, text: &str) -> Result<String, PromptError> {
+        let mut environment = Environment::new();
+        // As the transformers library sets them for chat templates.
+        environment.set_trim_blocks(true);
+        environment.set_lstrip_blocks(true);
+        let message = Message { role: "user", content: [Content::Image, Content::Text { text }] };
+        let chat = Chat { messages: [message], add_generation_prompt: true };
+        environment.render_str(&self.template, chat).map_err(|e| PromptError::Template { reason: e.to_string() })
+    }
+
+    fn tokenise(&self, text: &str) -> Result<Vec<i64>, PromptError> {
+        let encoding = self.tokenizer.encode_fast(text, false);
+        let encoding = encoding.map_err(|e| PromptError::Tokenizer { reason: e.to_string() })?;
+        Ok(encoding.get_ids().iter().map(|id| i64::from(*id)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::set::ModelSet;
+    use super::super::settings::Precision;
+    use super::*;
+
+    fn tiny() -> (Prompts, Tokenizer) {
+        let set = ModelSet::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models/tiny"), Precision::Auto).unwrap();
+        let tokenizer = set.tokenizer.clone();
+        (Prompts::new(set.template, set.tokenizer, set.tokens, set.image_tokens, set.text.positions), tokenizer)
+    }
+
+    #[test]
+    fn pieces_are_the_same_as_the_whole() {
+        let (prompts, tokenizer) = tiny();
+        for text in ["Describe the scene.", "Is there a dog?", " leading space", "Café, 雨 & \"quotes\"\nand a line"]
+        {
+            let whole = format!(
+                "<|im_start|>User:<fake_token_around_image><global-img>{}<fake_token_around_image>{text}<end_of_utterance>\nAssistant:",
+                "<image>".repeat(81)
+            );
+            let ids: Vec<i64> =
+                tokenizer.encode(whole, false).unwrap().get_ids().iter().map(|id| i64::from(*id)).collect();
+            let prompt = prompts.build(text, 48).unwrap();
+            assert_eq!(prompt.ids, ids, "{text}");
+            assert!(prompt.ids[prompt.slots.clone()].iter().all(|id| *id == 4));
+            assert_eq!(prompt.slots.len(), 81);
+        }
+        assert_eq!(prompts.build("Describe the scene.", 48).unwrap().ids.len(), 95);
+    }
+
+    #[test]
+    fn a_text_cannot_play_the_template() {
+        let (prompts, _) = tiny();
+        assert_eq!(prompts.build("  ", 1), Err(PromptError::Empty));
+        for token in ["<image>", "<end_of_utterance>", "<|im_start|>"] {
+            let error = prompts.build(&format!("see {token} here"), 1).unwrap_err();
+            assert_eq!(error, PromptError::ControlToken { token: token.into() });
+        }
+        let long = "word ".repeat(3000);
+        assert!(matches!(prompts.build(&long, 48), Err(PromptError::TooLong { limit: 2048, .. })));
+        // Jinja in a text is text.
+        let literal = prompts.build("{{ messages }} {% endfor %}", 1).unwrap();
+        assert!(literal.ids.len() > 95);
+    }
+
+    #[test]
+    fn broken_templates_say_so() {
+        let (mut prompts, _) = tiny();
+        prompts.template = "{% for %}".into();
+        assert!(matches!(prompts.build("x", 1), Err(PromptError::Template { .. })));
+        prompts.template = "no picture".into();
+        assert_eq!(prompts.build("x", 1), Err(PromptError::Picture { count: 0 }));
+    }
+}

@@ -1,0 +1,90 @@
+//! What is asked, what is answered, and why there is no answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::prompt::PromptError;
+use crate::clock::Moment;
+use crate::frame::Picture;
+use crate::units::{Polygon, Region};
+
+/// Everything to be said about one picture. The picture is looked at once, however much is asked.
+#[derive(Debug, Clone)]
+pub struct Question {
+    pub picture: Picture,
+    /// The part to look at, stretched to the model's size.
+    pub view: Region,
+    /// Painted grey before the model sees anything; fractions of the whole picture.
+    pub masks: Arc<[Polygon]>,
+    /// For the description.
+    pub prompt: Arc<str>,
+    /// Yes/no questions.
+    pub asks: Vec<Arc<str>>,
+    /// Of the description.
+    pub max_tokens: usize,
+    /// By the clock that the model was started with.
+    pub deadline: Moment,
+    /// `false`: only the yes/no questions.
+    pub describe: bool,
+}
+
+/// The model's answer to a [`Question`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The description; empty if none was wanted.
+    pub text: String,
+    /// Its tokens, without the one that ended it.
+    pub token_ids: Vec<u32>,
+    /// Arithmetic mean of the probabilities of these tokens, 0 to 1; 0 if there are none.
+    pub confidence: f32,
+    /// Number of these tokens.
+    pub tokens: usize,
+    /// Probability of yes, one per [`Question::asks`].
+    pub p_yes: Vec<f32>,
+    pub timing: Timing,
+}
+
+/// Where the time of one answer went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Timing {
+    /// Until the model was free.
+    pub wait: Duration,
+    /// Picture to tensor.
+    pub preprocess: Duration,
+    /// Tensor to image features.
+    pub encode: Duration,
+    /// Prompt and features through the decoder, all questions together.
+    pub prefill: Duration,
+    /// From when the model was free to the description's first token.
+    pub first_token: Duration,
+    /// All further tokens.
+    pub decode: Duration,
+    /// From asked to answered.
+    pub total: Duration,
+    /// The part of it that was spent neither waiting nor inside ONNX Runtime.
+    pub host: Duration,
+}
+
+/// Why there is no answer. None of them ends the model: the next question goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    #[error("the model had no answer before the deadline: ask less often, allow more time or take a smaller model")]
+    Expired,
+    #[error(transparent)]
+    Prompt(#[from] PromptError),
+    #[error(
+        "the model's numbers are not finite after {tokens} tokens: the graph is damaged, or its precision does not suit the \
+         provider; try another `precision`"
+    )]
+    NotFinite { tokens: usize },
+    #[error("this model set cannot answer yes/no questions: its tokenizer does not tell \" Yes\" from \" No\"")]
+    NoYesNo,
+    #[error("the {part} failed in ONNX Runtime")]
+    Run { part: &'static str, source: ort::Error },
+    #[error("the {part} returned {have} numbers where {want} were expected: do the set's files belong together?")]
+    Shape { part: &'static str, have: usize, want: usize },
+    #[error("the model's code failed on this question (a bug, please report it): {what}")]
+    Panicked { what: String },
+    #[error("the model has stopped: start the program again")]
+    Stopped,
+}
