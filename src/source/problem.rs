@@ -50,6 +50,8 @@ pub enum Problem {
     Damaged(String),
     #[error("there is no video in the stream")]
     NoVideo,
+    #[error("the camera offers no video stream, or not over the chosen transport (try the other of TCP and UDP)")]
+    NoStream,
     #[error("`{0}` video cannot be decoded here: set the camera to H.264")]
     UnknownCodec(String),
     #[error("a picture of {width}x{height} is outside of what is accepted (16x16 to 8192x8192)")]
@@ -116,7 +118,8 @@ impl Problem {
 
 /// Errors whose code says little and whose text says it all. The texts are the same from GStreamer 1.20 to 1.26.
 fn by_words(both: &str) -> Option<Problem> {
-    const SIGNS: [(&str, Problem); 12] = [
+    const SIGNS: [(&str, Problem); 13] = [
+        ("No supported stream", Problem::NoStream),
         ("Unauthorized", Problem::Unauthorised),
         ("(401)", Problem::Unauthorised),
         ("Forbidden", Problem::Unauthorised),
