@@ -1,0 +1,162 @@
+//! A real RTSP server inside the test process, on a loopback port, that can die and come back.
+
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use gst_rtsp_server::prelude::*;
+use gstreamer::glib;
+use gstreamer_rtsp_server as gst_rtsp_server;
+
+/// What the server sends. H.264 unless said.
+#[derive(Debug, Clone)]
+pub(crate) enum Stream {
+    /// An `.mp4` with H.264, in real time, so many times in a row; each client starts at its beginning.
+    File { path: PathBuf, rounds: u32 },
+    /// A moving ball.
+    Test { width: u32, height: u32, fps: u32, key_every: u32 },
+    /// A moving ball, and sound that nobody should ask for.
+    TestWithSound,
+    /// Sound only.
+    Sound,
+}
+
+impl Stream {
+    /// 320x240, 25 frames per second, a keyframe every second.
+    pub(crate) fn ball() -> Self {
+        Self::Test { width: 320, height: 240, fps: 25, key_every: 25 }
+    }
+
+    fn launch(&self) -> String {
+        match self {
+            Self::File { path, rounds } => {
+                let round = format!("filesrc location=\"{}\" ! qtdemux ! h264parse ! queue ! c. ", path.display());
+                let rounds = round.repeat(*rounds as usize);
+                format!("( concat name=c ! h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96 {rounds})")
+            }
+            Self::Test { width, height, fps, key_every } => format!("( {} )", ball(*width, *height, *fps, *key_every)),
+            Self::TestWithSound => format!("( {} {} name=pay1 )", ball(320, 240, 25, 25), SOUND),
+            Self::Sound => format!("( {SOUND} name=pay0 )"),
+        }
+    }
+}
+
+const SOUND: &str = "audiotestsrc is-live=true ! audio/x-raw,rate=8000,channels=1 ! mulawenc ! rtppcmupay";
+
+fn ball(width: u32, height: u32, fps: u32, key_every: u32) -> String {
+    format!(
+        "videotestsrc is-live=true pattern=ball ! video/x-raw,width={width},height={height},framerate={fps}/1 \
+         ! x264enc tune=zerolatency speed-preset=ultrafast threads=1 key-int-max={key_every} \
+         ! h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96"
+    )
+}
+
+/// A running server. Dropping it cuts every client and closes the port.
+#[derive(Debug)]
+pub(crate) struct RtspServer {
+    port: u16,
+    context: glib::MainContext,
+    main: glib::MainLoop,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// User name and password (digest).
+pub(crate) type Login = (&'static str, &'static str);
+
+impl RtspServer {
+    /// Starts on a free port.
+    pub(crate) fn start(stream: &Stream) -> Self {
+        Self::start_on(0, stream, None)
+    }
+
+    /// Starts on `port` (0: a free one), open to everybody or to one login.
+    pub(crate) fn start_on(port: u16, stream: &Stream, login: Option<Login>) -> Self {
+        gstreamer::init().unwrap();
+        let context = glib::MainContext::new();
+        let main = glib::MainLoop::new(Some(&context), false);
+        let (ready, bound) = mpsc::sync_channel(1);
+        let (thread_context, thread_main, launch) = (context.clone(), main.clone(), stream.launch());
+        let thread = std::thread::spawn(move || {
+            thread_context
+                .with_thread_default(|| serve(&thread_context, &thread_main, port, &launch, login, &ready))
+                .unwrap();
+        });
+        let port = bound.recv().expect("the server starts");
+        Self { port, context, main, thread: Some(thread) }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("rtsp://127.0.0.1:{}/stream", self.port)
+    }
+
+    /// Cuts every client, closes the port and gives it back for a new start.
+    pub(crate) fn stop(mut self) -> u16 {
+        self.halt();
+        self.port
+    }
+
+    fn halt(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
+        let main = self.main.clone();
+        self.context.invoke(move || main.quit());
+        thread.join().unwrap();
+    }
+}
+
+impl Drop for RtspServer {
+    fn drop(&mut self) {
+        self.halt();
+    }
+}
+
+fn serve(
+    context: &glib::MainContext,
+    main: &glib::MainLoop,
+    port: u16,
+    launch: &str,
+    login: Option<Login>,
+    ready: &mpsc::SyncSender<u16>,
+) {
+    let server = gst_rtsp_server::RTSPServer::new();
+    server.set_address("127.0.0.1");
+    server.set_service(&port.to_string());
+    let factory = gst_rtsp_server::RTSPMediaFactory::new();
+    factory.set_launch(launch);
+    if let Some(login) = login {
+        protect(&server, &factory, login);
+    }
+    server.mount_points().expect("a new server has mount points").add_factory("/stream", factory);
+    let source = server.create_source(gstreamer_rtsp_server::gio::Cancellable::NONE).expect("the port is free");
+    source.attach(Some(context));
+    ready.send(u16::try_from(server.bound_port()).unwrap()).unwrap();
+    main.run();
+    source.destroy();
+    server.client_filter(Some(&mut |_, client| {
+        client.close();
+        gst_rtsp_server::RTSPFilterResult::Remove
+    }));
+}
+
+fn protect(server: &gst_rtsp_server::RTSPServer, factory: &gst_rtsp_server::RTSPMediaFactory, (user, password): Login) {
+    let auth = gst_rtsp_server::RTSPAuth::new();
+    auth.set_supported_methods(gst_rtsp_server::gst_rtsp::RTSPAuthMethod::Digest);
+    let token = gst_rtsp_server::RTSPToken::builder().field("media.factory.role", "viewer").build();
+    auth.add_digest(user, password, &token);
+    server.set_auth(Some(&auth));
+    let role = gstreamer::Structure::builder("viewer")
+        .field("media.factory.access", true)
+        .field("media.factory.construct", true)
+        .build();
+    factory.add_role_from_structure(&role);
+}
+
+/// Not every test file uses everything here; this does.
+const _: (fn(&Stream) -> RtspServer, fn(&RtspServer) -> u16, fn(&RtspServer) -> String, fn(RtspServer) -> u16) =
+    (RtspServer::start, RtspServer::port, RtspServer::url, RtspServer::stop);
+const _: fn() -> Stream = Stream::ball;
+const _: fn() -> [Stream; 3] =
+    || [Stream::File { path: PathBuf::new(), rounds: 1 }, Stream::TestWithSound, Stream::Sound];
