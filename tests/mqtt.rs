@@ -1,9 +1,15 @@
 //! Delivery against a real mosquitto, and against peers that behave badly.
 
-mod support;
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends at what it did not expect")]
 
-use std::fs;
-use std::path::{Path, PathBuf};
+#[path = "mqtt/scripted.rs"]
+mod scripted;
+mod support;
+#[path = "mqtt/tls.rs"]
+mod tls;
+#[path = "mqtt/trouble.rs"]
+mod trouble;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,16 +17,14 @@ use eyewitness::clock::Clock;
 use eyewitness::event::{Cause, Event, Kind, Schema, Source};
 use eyewitness::health::{CameraHealth, CameraState};
 use eyewitness::ids::{CameraId, EventId, NodeId};
-use eyewitness::mqtt::{self, ClientCertificate, Connection, ConnectionState, Inputs, Settings, Tls};
+use eyewitness::mqtt::{self, Connection, ConnectionState, Inputs, Settings};
 use eyewitness::outbox::{self, Outbox};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use support::mosquitto::{Mosquitto, Options, ServerTls, free_port};
+use support::mosquitto::{Mosquitto, Options};
 use support::subscriber::Subscriber;
 
 /// For anything that should happen at once, on a busy machine.
@@ -98,6 +102,16 @@ impl Daemon {
             let appended = self.outbox.append(event("door", seq, Kind::Update));
             timeout(Duration::from_secs(1), appended).await.expect("appending waits for no broker");
         }
+    }
+
+    /// Waits until the broker has everything.
+    async fn delivered(&self) {
+        let empty = async {
+            while self.outbox.stats().rows > 0 {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(SOON, empty).await.unwrap_or_else(|_| panic!("the outbox is not empty: {:?}", self.outbox.stats()));
     }
 
     async fn connected(&mut self) {
@@ -268,113 +282,6 @@ async fn a_frozen_broker_is_noticed_and_nothing_is_lost() {
 }
 
 #[tokio::test]
-async fn a_broker_that_never_answers_blocks_nobody() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let mut daemon = Daemon::start(settings(port));
-    let (held, _) = timeout(SOON, listener.accept()).await.unwrap().unwrap();
-    daemon.append(1..=1000).await;
-    let reason = daemon.failed().await;
-    drop(held);
-    assert!(reason.starts_with(&format!("`127.0.0.1:{port}` did not answer within 10 s")), "{reason}");
-    // It comes again after the wait.
-    timeout(SOON, listener.accept()).await.unwrap().unwrap();
-    assert_eq!(daemon.outbox.stats().rows, 1000);
-    daemon.stop().await;
-}
-
-#[tokio::test]
-async fn nothing_listens() {
-    let port = free_port();
-    let mut daemon = Daemon::start(settings(port));
-    let reason = daemon.failed().await;
-    assert_eq!(reason, format!("nothing listens at `127.0.0.1:{port}`: is the broker running, and is the port right?"));
-    daemon.until(|connection| connection.failures >= 2).await;
-    daemon.stop().await;
-    let reason = mqtt::probe(&settings(port), SOON).await.unwrap_err();
-    assert!(reason.to_string().starts_with("nothing listens at"));
-}
-
-#[tokio::test]
-async fn a_wrong_password_is_said() {
-    let broker = Mosquitto::start(&Options { users: vec![("eve", "right")], ..Options::default() });
-    let with = |username: Option<&str>, password: &str| Settings {
-        username: username.map(str::to_owned),
-        password: Some(password.into()),
-        ..settings(broker.port())
-    };
-    let mut daemon = Daemon::start(with(Some("eve"), "wrong"));
-    let reason = daemon.failed().await;
-    assert!(reason.contains("does not accept this user name and password"), "{reason}");
-    daemon.stop().await;
-    let reason = mqtt::probe(&with(None, ""), SOON).await.unwrap_err().to_string();
-    assert!(reason.contains("does not accept a client without a user name"), "{reason}");
-    let answer = mqtt::probe(&with(Some("eve"), "right"), SOON).await.unwrap();
-    assert_eq!(answer, format!("the broker at `127.0.0.1:{}` answered (MQTT 5, without TLS)", broker.port()));
-}
-
-#[tokio::test]
-async fn a_broker_of_mqtt_3_is_told() {
-    // "Unacceptable protocol version" and the end, and the end alone: what such brokers do.
-    for answer in [&[0x20, 0x02, 0x00, 0x01][..], &[]] {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let peer = tokio::spawn(async move {
-            let (mut socket, _) = listener.accept().await.unwrap();
-            let mut connect = [0; 512];
-            assert!(socket.read(&mut connect).await.unwrap() > 0);
-            socket.write_all(answer).await.unwrap();
-        });
-        let mut daemon = Daemon::start(settings(port));
-        let reason = daemon.failed().await;
-        assert!(reason.contains("speaks only MQTT 3.1.1") && reason.contains("mosquitto 1.6 or newer"), "{reason}");
-        peer.await.unwrap();
-        daemon.stop().await;
-    }
-}
-
-#[tokio::test]
-async fn a_refused_event_does_not_hold_up_the_others() {
-    let acl = "topic readwrite eyewitness/garage/door/#\ntopic readwrite eyewitness/garage/status\ntopic read #\n";
-    let broker = Mosquitto::start(&Options { acl: Some(acl.into()), ..Options::default() });
-    let mut subscriber = Subscriber::start(broker.port()).await;
-    let mut daemon = Daemon::start(settings(broker.port()));
-    daemon.connected().await;
-    daemon.outbox.append(event("forbidden", 1, Kind::Start)).await;
-    daemon.append(1..=5).await;
-    wait_for_events(&mut subscriber, 5).await;
-    let outbox = daemon.outbox.clone();
-    daemon.stop().await;
-    // Three refusals, a second apart, fit into the time before the stop and the flush; if not, the row still waits.
-    let stats = outbox.stats();
-    assert_eq!((stats.acked_total, stats.refused_total + stats.rows), (5, 1), "{stats:?}");
-    assert_eq!(seqs_of(&subscriber), [1, 2, 3, 4, 5]);
-}
-
-#[tokio::test]
-async fn an_event_too_large_for_the_broker_is_set_aside() {
-    for limit in ["message_size_limit 2000\n", "max_packet_size 2000\n"] {
-        let broker = Mosquitto::start(&Options { extra: limit.into(), ..Options::default() });
-        let mut subscriber = Subscriber::start(broker.port()).await;
-        let mut daemon = Daemon::start(settings(broker.port()));
-        daemon.connected().await;
-        let mut large = event("door", 1, Kind::Start);
-        large.reason = Some("x".repeat(4000));
-        daemon.outbox.append(large).await;
-        daemon.append(2..=4).await;
-        subscriber
-            .wait_for("the events behind it", SOON, |all| {
-                (2..=4).all(|seq| all.iter().any(|m| m.topic.ends_with("/event") && m.json["seq"] == seq))
-            })
-            .await;
-        let outbox = daemon.outbox.clone();
-        daemon.stop().await;
-        let stats = outbox.stats();
-        assert_eq!((stats.rows, stats.refused_total), (0, 1), "{limit}: {stats:?}");
-    }
-}
-
-#[tokio::test]
 async fn one_message_at_a_time_is_enough() {
     let broker = Mosquitto::start(&Options { extra: "max_inflight_messages 1\n".into(), ..Options::default() });
     let mut subscriber = Subscriber::start(broker.port()).await;
@@ -384,19 +291,6 @@ async fn one_message_at_a_time_is_enough() {
     wait_for_events(&mut subscriber, 20).await;
     assert_eq!(seqs_of(&subscriber), (1..=20).collect::<Vec<_>>());
     daemon.stop().await;
-}
-
-#[tokio::test]
-async fn two_daemons_of_one_name_are_told() {
-    let broker = Mosquitto::open();
-    let mut one = Daemon::start(settings(broker.port()));
-    one.connected().await;
-    let mut other = Daemon::start(settings(broker.port()));
-    other.connected().await;
-    let reason = one.failed().await;
-    assert!(reason.contains("is `node` the same on two machines?"), "{reason}");
-    one.task.abort();
-    other.task.abort();
 }
 
 #[tokio::test]
@@ -424,109 +318,4 @@ async fn watching_shows_events_and_states() {
     cancel.cancel();
     timeout(SOON, watching).await.unwrap().unwrap();
     daemon.stop().await;
-}
-
-/// An authority, a broker's certificate for `localhost` and 127.0.0.1, and a client's.
-struct Certificates {
-    folder: tempfile::TempDir,
-}
-
-impl Certificates {
-    fn new(broker_names: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut params = rcgen::CertificateParams::default();
-        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        params.distinguished_name.push(rcgen::DnType::CommonName, "Test authority");
-        let key = rcgen::KeyPair::generate().unwrap();
-        let ca = params.self_signed(&key).unwrap();
-        fs::write(folder.path().join("ca.pem"), ca.pem()).unwrap();
-        let issuer = rcgen::Issuer::new(params, key);
-        for (file, names) in [("broker", broker_names), ("client", &["eyewitness"][..])] {
-            let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-            let key = rcgen::KeyPair::generate().unwrap();
-            let mut params = rcgen::CertificateParams::new(names).unwrap();
-            params.distinguished_name.push(rcgen::DnType::CommonName, file);
-            let certificate = params.signed_by(&key, &issuer).unwrap();
-            fs::write(folder.path().join(format!("{file}.pem")), certificate.pem()).unwrap();
-            fs::write(folder.path().join(format!("{file}.key")), key.serialize_pem()).unwrap();
-        }
-        Self { folder }
-    }
-
-    fn path(&self, file: &str) -> PathBuf {
-        self.folder.path().join(file)
-    }
-
-    fn broker(&self, require_client_certificate: bool) -> Mosquitto {
-        let tls = ServerTls {
-            ca: self.path("ca.pem"),
-            cert: self.path("broker.pem"),
-            key: self.path("broker.key"),
-            require_client_certificate,
-        };
-        Mosquitto::start(&Options { tls: Some(tls), ..Options::default() })
-    }
-
-    fn settings(&self, port: u16) -> Settings {
-        with_tls(port, &self.path("ca.pem"))
-    }
-}
-
-fn with_tls(port: u16, ca: &Path) -> Settings {
-    Settings { tls: Some(Tls { ca_file: Some(ca.to_owned()), client: None, verify: true }), ..settings(port) }
-}
-
-#[tokio::test]
-async fn tls_with_an_authority_of_ones_own() {
-    let certificates = Certificates::new(&["localhost", "127.0.0.1"]);
-    let broker = certificates.broker(false);
-    let mut daemon = Daemon::start(certificates.settings(broker.port()));
-    daemon.connected().await;
-    daemon.append(1..=20).await;
-    let outbox = daemon.outbox.clone();
-    daemon.stop().await;
-    assert_eq!((outbox.stats().rows, outbox.stats().acked_total), (0, 20));
-    let by_name = Settings { host: "localhost".into(), ..certificates.settings(broker.port()) };
-    let answer = mqtt::probe(&by_name, SOON).await.unwrap();
-    assert!(answer.ends_with("answered (MQTT 5, with TLS)"), "{answer}");
-}
-
-#[tokio::test]
-async fn what_tls_refuses_is_said() {
-    let certificates = Certificates::new(&["broker.example"]);
-    let broker = certificates.broker(false);
-    let probe = async |settings: &Settings| mqtt::probe(settings, SOON).await.map_err(|reason| reason.to_string());
-
-    let reason = probe(&certificates.settings(broker.port())).await.unwrap_err();
-    assert!(reason.starts_with("the certificate is for `broker.example`, not for `127.0.0.1`"), "{reason}");
-
-    let other = Certificates::new(&["127.0.0.1"]);
-    let reason = probe(&other.settings(broker.port())).await.unwrap_err();
-    assert!(reason.contains("is signed by an authority that"), "{reason}");
-
-    let mut unverified = certificates.settings(broker.port());
-    unverified.tls.as_mut().unwrap().verify = false;
-    let answer = probe(&unverified).await.unwrap();
-    assert!(answer.contains("not verified"), "{answer}");
-
-    // Plain on the TLS port, TLS on the plain port.
-    let reason = probe(&settings(broker.port())).await.unwrap_err();
-    assert!(reason.contains("the port expects TLS: then write `mqtts://`"), "{reason}");
-    let plain = Mosquitto::open();
-    let reason = probe(&certificates.settings(plain.port())).await.unwrap_err();
-    assert!(reason.contains("does not speak TLS"), "{reason}");
-}
-
-#[tokio::test]
-async fn mutual_tls() {
-    let certificates = Certificates::new(&["127.0.0.1"]);
-    let broker = certificates.broker(true);
-    let mut settings = certificates.settings(broker.port());
-    let reason = mqtt::probe(&settings, SOON).await.unwrap_err().to_string();
-    assert!(reason.contains("wants a client certificate"), "{reason}");
-    settings.tls.as_mut().unwrap().client = Some(ClientCertificate {
-        cert_file: certificates.path("client.pem"),
-        key_file: certificates.path("client.key"),
-    });
-    mqtt::probe(&settings, SOON).await.unwrap();
 }

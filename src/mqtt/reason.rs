@@ -151,7 +151,15 @@ fn closed(settings: &Settings, stage: Stage) -> Reason {
     let address = address(settings);
     match stage {
         Stage::Connecting => Reason::ClosedUnanswered { address, or_tls: or_tls(settings) },
-        Stage::Connected => Reason::Lost { address, problem: "the broker closed it".into() },
+        // rumqttc does not see a DISCONNECT in its short form, which is how mosquitto says that it stops or that
+        // another client has the id now.
+        Stage::Connected => {
+            let node = &settings.node;
+            let problem = format!(
+                "the broker closed it: it was stopped, or another client took over the id `eyewitness-{node}`: is `node` the same on two machines?"
+            );
+            Reason::Lost { address, problem }
+        }
     }
 }
 
@@ -208,7 +216,8 @@ fn of_certificate(error: &rustls::CertificateError, settings: &Settings) -> Reas
     match error {
         E::NotValidForNameContext { presented, .. } => Reason::CertificateName { host, names: name_list(presented) },
         E::NotValidForName => Reason::CertificateName { host, names: "another name".into() },
-        E::UnknownIssuer => {
+        // An authority made anew under its old name knows the issuer by name, and not its signature.
+        E::UnknownIssuer | E::BadSignature => {
             let file = settings.tls.as_ref().and_then(|tls| tls.ca_file.as_deref());
             let who = file.map_or("this system does".to_owned(), |path| format!("`{}` does", path.display()));
             Reason::UnknownAuthority { address, who }
@@ -421,6 +430,10 @@ mod tests {
         assert_eq!(large.to_string(), "the broker ended the connection: packet too large, \"no\"");
         assert!(large.blames_message());
         assert!(!ended(DisconnectReasonCode::ServerShuttingDown, None).blames_message());
+        assert_eq!(
+            text(&ConnectionError::MqttState(StateError::ConnectionAborted), &settings(), Stage::Connected),
+            "the connection to `broker.lan:1883` was lost (the broker closed it: it was stopped, or another client took over the id `eyewitness-garage`: is `node` the same on two machines?)"
+        );
         assert_eq!(
             text(&ConnectionError::MqttState(StateError::AwaitPingResp), &settings(), Stage::Connected),
             "the broker at `broker.lan:1883` has not answered for 30 s"

@@ -6,8 +6,9 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use eyewitness::clock::Clock;
 use tempfile::TempDir;
 
 /// For the broker to listen, and to end.
@@ -65,7 +66,8 @@ impl Mosquitto {
     /// Listens again, on the same port, with the sessions and retained messages of before if it was ended by `stop`.
     pub fn restart(&mut self) {
         self.kill();
-        let deadline = Instant::now() + BOUND;
+        let clock = Clock::system();
+        let begun = clock.now();
         let config = self.folder.path().join("mosquitto.conf");
         let log = fs::File::create(self.folder.path().join("mosquitto.log")).unwrap();
         let child = Command::new(binary("mosquitto"))
@@ -80,7 +82,8 @@ impl Mosquitto {
         self.child = Some(child);
         while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
             let ended = self.child.as_mut().unwrap().try_wait().unwrap();
-            assert!(ended.is_none() && Instant::now() < deadline, "mosquitto does not listen:\n{}", self.log());
+            let late = clock.now().since(begun) > BOUND;
+            assert!(ended.is_none() && !late, "mosquitto does not listen:\n{}", self.log());
             thread::sleep(LOOK_EVERY);
         }
     }
@@ -121,9 +124,10 @@ impl Mosquitto {
 
     fn wait(&mut self) {
         let Some(mut child) = self.child.take() else { return };
-        let deadline = Instant::now() + BOUND;
+        let clock = Clock::system();
+        let begun = clock.now();
         while child.try_wait().unwrap().is_none() {
-            if Instant::now() > deadline {
+            if clock.now().since(begun) > BOUND {
                 child.kill().ok();
             }
             thread::sleep(LOOK_EVERY);
