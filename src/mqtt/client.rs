@@ -14,8 +14,9 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
+use super::diagnosis::{self, Stage};
 use super::message::Message;
-use super::reason::{self, Reason, Stage};
+use super::reason::Reason;
 use super::settings::Settings;
 use super::tls;
 
@@ -100,7 +101,7 @@ impl Client {
     pub(super) async fn event(&mut self, settings: &Settings, stage: Stage) -> Result<Event, Reason> {
         match self.events.recv().await {
             Some(Ok(event)) => Ok(event),
-            Some(Err(error)) => Err(reason::of(&error, settings, stage)),
+            Some(Err(error)) => Err(diagnosis::of(&error, settings, stage)),
             None => Err(Reason::Client { problem: "its task has ended".into() }),
         }
     }

@@ -1,9 +1,10 @@
 //! Delivers events. MQTT (rumqttc) lives here and nowhere else.
 //!
 //! `run` connects for ever; `session` is the life of one connection; `window` knows what is on its way, `message` what
-//! is said, `topics` where, `reason` why it does not work. What waits for the broker lies in the outbox, never here.
+//! is said, `topics` where, `reason` why it does not work, `diagnosis` how that is found out. What waits for the broker lies in the outbox, never here.
 
 mod client;
+mod diagnosis;
 mod message;
 mod probe;
 mod reason;

@@ -18,8 +18,9 @@ use crate::ids::CameraId;
 use crate::outbox::{Offer, Refusal, RowId};
 
 use super::client::{self, CLIENT_IN_FLIGHT, Client};
+use super::diagnosis::Stage;
 use super::message::{self, Message, NodeState, Speaker};
-use super::reason::{self, Reason, Stage};
+use super::reason::{self, Reason};
 use super::run::Inputs;
 use super::settings::Settings;
 use super::topics::Topics;

@@ -11,7 +11,8 @@ use tracing::{info, warn};
 use crate::backoff::Backoff;
 
 use super::client::{self, Client};
-use super::reason::{self, Reason, Stage};
+use super::diagnosis::Stage;
+use super::reason::{self, Reason};
 use super::settings::Settings;
 use super::topics;
 

@@ -4,6 +4,8 @@
 //! what delivers the events; MQTT does not belong here.
 
 mod memory;
+#[cfg(test)]
+mod model;
 mod queue;
 mod settings;
 pub mod store;
@@ -167,7 +169,7 @@ impl EvictionLog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outbox::queue::testing::event;
+    use crate::outbox::model::event;
 
     fn outbox() -> Outbox {
         Outbox::new(&Settings::default(), Clock::system())

@@ -1,6 +1,12 @@
 //! Real peers for the integration tests.
 
-#![allow(dead_code, unreachable_pub, reason = "each test uses its part, and a test has no outside")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "each test uses its part, a test has no outside, and it ends at what it did not expect"
+)]
 
 pub mod mosquitto;
 pub mod subscriber;
