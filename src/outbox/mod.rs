@@ -1,5 +1,224 @@
-//! Keeps events until the broker has acknowledged them.
+//! Keeps events until the broker has acknowledged them: bounded, in order, every loss counted.
+//!
+//! `queue` decides, `store` is the seam behind which the rows lie, `memory` is the store of today. Nothing here knows
+//! what delivers the events; MQTT does not belong here.
 
+mod memory;
+#[cfg(test)]
+mod model;
+mod queue;
 mod settings;
+pub mod store;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tracing::{debug, warn};
+
+use crate::clock::{Clock, Moment};
+use crate::event::Event;
+
+use memory::MemoryStore;
+pub use queue::{MAX_REFUSALS, Offer, Refusal, Stats};
+use queue::{Queue, Removed};
 pub use settings::*;
+pub use store::RowId;
+
+/// Between two log lines about evictions.
+const EVICTION_LOG_EVERY: Duration = Duration::from_secs(60);
+
+/// The queue between whoever makes events and the one consumer that delivers them.
+///
+/// The consumer says [`connected`](Self::connected), takes rows with [`next`](Self::next), answers each with
+/// [`ack`](Self::ack) or [`refuse`](Self::refuse), and says [`disconnected`](Self::disconnected), which offers every
+/// unanswered row again. How many rows are out at a time is the consumer's choice.
+#[derive(Debug)]
+pub struct Outbox {
+    inner: Mutex<Inner>,
+    /// A row may be ready. There is one consumer, so one stored permit is enough.
+    ready: Notify,
+    clock: Clock,
+}
+
+#[derive(Debug)]
+struct Inner {
+    queue: Queue,
+    log: EvictionLog,
+}
+
+impl Outbox {
+    /// An empty outbox in memory, bounded as `settings` say.
+    #[must_use]
+    pub fn new(settings: &Settings, clock: Clock) -> Self {
+        let queue = Queue::new(Box::new(MemoryStore::default()), settings);
+        Self { inner: Mutex::new(Inner { queue, log: EvictionLog::default() }), ready: Notify::new(), clock }
+    }
+
+    /// Takes the event over. When this returns, the event leaves the outbox by acknowledgement, or by one of the
+    /// counted ways: the bounds, or a broker that refuses it for good.
+    ///
+    /// It waits for the store and never for the broker; the store in memory has nothing to wait for.
+    pub async fn append(&self, event: Event) {
+        let now = self.clock.now();
+        self.with(|inner| {
+            let removed = inner.queue.append(event, now);
+            inner.log.note(removed, now);
+        });
+        self.ready.notify_one();
+    }
+
+    /// Waits for the oldest row that is not out and hands it out. Nothing is taken when the future is dropped early.
+    pub async fn next(&self) -> Offer {
+        loop {
+            if let Some(offer) = self.take() {
+                return offer;
+            }
+            self.ready.notified().await;
+        }
+    }
+
+    /// A connection is up: all rows are on offer again, and what was appended before now counts as replayed.
+    pub fn connected(&self) {
+        self.with(|inner| inner.queue.connected());
+        self.ready.notify_one();
+    }
+
+    /// The connection is gone: rows that are out and unanswered will be offered again, in order.
+    pub fn disconnected(&self) {
+        self.with(|inner| inner.queue.disconnected());
+        self.ready.notify_one();
+    }
+
+    /// The broker has it: the row is removed. `false` when it was no longer there.
+    pub fn ack(&self, row: RowId) -> bool {
+        self.with(|inner| inner.queue.ack(row))
+    }
+
+    /// The broker said no. The row is offered again, until it was refused [`MAX_REFUSALS`] times.
+    pub fn refuse(&self, row: RowId) -> Refusal {
+        let refusal = self.with(|inner| inner.queue.refuse(row));
+        self.ready.notify_one();
+        refusal
+    }
+
+    /// The row can never be delivered (it is larger than the broker takes, say): it is removed and counted.
+    pub fn set_aside(&self, row: RowId) {
+        self.with(|inner| inner.queue.set_aside(row));
+    }
+
+    /// What waits now, and what became of the rest.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let now = self.clock.now();
+        self.with(|inner| {
+            let removed = inner.queue.expire(now);
+            inner.log.note(removed, now);
+            inner.queue.stats()
+        })
+    }
+
+    fn take(&self) -> Option<Offer> {
+        let now = self.clock.now();
+        self.with(|inner| {
+            let removed = inner.queue.expire(now);
+            inner.log.note(removed, now);
+            inner.queue.take()
+        })
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Inner) -> T) -> T {
+        // A panic in another task leaves whole rows behind: each change of the queue is one call.
+        let mut inner: MutexGuard<'_, Inner> = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        act(&mut inner)
+    }
+}
+
+/// Says that events were evicted, at most once in [`EVICTION_LOG_EVERY`].
+#[derive(Debug, Default)]
+struct EvictionLog {
+    last: Option<Moment>,
+    unsaid: u64,
+}
+
+impl EvictionLog {
+    fn note(&mut self, removed: Removed, now: Moment) {
+        if removed.rows > 0 {
+            debug!(rows = removed.rows, oldest_age_s = removed.oldest_age.as_secs(), "events evicted");
+        }
+        if let Some(rows) = self.due(removed.rows, now) {
+            warn!(
+                rows,
+                "events evicted before the broker had them: the outbox is at its bound (`max_size`, `max_age` in [outbox])"
+            );
+        }
+    }
+
+    /// How many evictions to speak of now; `None` while it is too early or there are none.
+    fn due(&mut self, rows: u64, now: Moment) -> Option<u64> {
+        self.unsaid += rows;
+        let early = self.last.is_some_and(|last| now.since(last) < EVICTION_LOG_EVERY);
+        if self.unsaid == 0 || early {
+            return None;
+        }
+        self.last = Some(now);
+        Some(std::mem::take(&mut self.unsaid))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::model::event;
+
+    fn outbox() -> Outbox {
+        Outbox::new(&Settings::default(), Clock::system())
+    }
+
+    async fn bounded<T>(wait: impl Future<Output = T>) -> T {
+        tokio::time::timeout(Duration::from_secs(5), wait).await.expect("it comes within the bound")
+    }
+
+    #[tokio::test]
+    async fn a_waiting_consumer_is_woken() {
+        let outbox = std::sync::Arc::new(outbox());
+        outbox.connected();
+        let consumer = tokio::spawn({
+            let outbox = outbox.clone();
+            async move { outbox.next().await.event.seq }
+        });
+        outbox.append(event("a", 1)).await;
+        assert_eq!(bounded(consumer).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn rows_come_again_after_a_lost_connection_and_go_with_the_ack() {
+        let outbox = outbox();
+        outbox.append(event("a", 1)).await;
+        outbox.connected();
+        outbox.append(event("a", 2)).await;
+        let (first, second) = (bounded(outbox.next()).await, bounded(outbox.next()).await);
+        assert_eq!((first.event.seq, first.event.replayed), (1, true));
+        assert_eq!((second.event.seq, second.event.replayed), (2, false));
+        assert!(outbox.ack(first.row));
+        outbox.disconnected();
+        outbox.connected();
+        let again = bounded(outbox.next()).await;
+        assert_eq!((again.event.seq, again.event.replayed), (2, true));
+        assert!(outbox.ack(again.row));
+        assert!(!outbox.ack(again.row));
+        let stats = outbox.stats();
+        assert_eq!((stats.rows, stats.bytes, stats.acked_total, stats.evicted_total), (0, 0, 2, 0));
+    }
+
+    #[test]
+    fn evictions_are_spoken_of_once_a_minute() {
+        let start = Clock::system().now();
+        let mut log = EvictionLog::default();
+        assert_eq!(log.due(0, start), None);
+        assert_eq!(log.due(2, start), Some(2));
+        assert_eq!(log.due(3, start.plus(Duration::from_secs(59))), None);
+        assert_eq!(log.due(0, start.plus(Duration::from_secs(60))), Some(3));
+        assert_eq!(log.due(0, start.plus(Duration::from_secs(200))), None);
+    }
+}

@@ -1,3 +1,14 @@
-//! Real peers for integration tests.
+//! Real peers for the integration tests.
 
-pub(crate) mod rtsp_server;
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "each test uses its part, a test has no outside, and it ends at what it did not expect"
+)]
+
+pub mod mosquitto;
+pub mod rtsp_server;
+pub mod scene;
+pub mod subscriber;

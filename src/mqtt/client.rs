@@ -1,0 +1,174 @@
+//! One rumqttc client and the task that polls it: how it is set up, and a bounded channel of what happens to it.
+//!
+//! rumqttc would reconnect by itself, and can stall when the broker has lost its session; here a client lives for one
+//! connection and ends with its first error (design decision 9).
+
+use std::time::Duration;
+
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{ConnAck, Filter, LastWill, Packet};
+use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
+use rumqttc::{NetworkOptions, TlsConfiguration, Transport};
+use secrecy::ExposeSecret;
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
+
+use super::diagnosis::{self, Stage};
+use super::message::Message;
+use super::reason::Reason;
+use super::settings::Settings;
+use super::tls;
+
+/// From the first packet of the connection to the broker's answer.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Publications that may be unacknowledged, for the client; the window of the session is smaller.
+pub(super) const CLIENT_IN_FLIGHT: u16 = 32;
+/// Requests that the polling task has not taken yet. More than the window, so that a request never waits.
+const REQUESTS: usize = 64;
+/// Things that happened and were not looked at yet. The polling task waits when it is full.
+const EVENTS: usize = 64;
+/// The largest packet that a broker may send us: commands are small.
+const MAX_INCOMING: u32 = 256 << 10;
+/// rumqttc takes no shorter keep-alive.
+const MIN_KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// The keep-alive as it is used.
+pub(super) fn keep_alive(settings: &Settings) -> Duration {
+    settings.keep_alive.clamp(MIN_KEEP_ALIVE, Duration::from_secs(u64::from(u16::MAX)))
+}
+
+/// How to connect as `client_id`, leaving `will` behind.
+///
+/// # Errors
+/// [`Reason`] when the files for TLS are wrong.
+pub(super) fn options(settings: &Settings, client_id: String, will: Option<Message>) -> Result<MqttOptions, Reason> {
+    let host = settings.host.trim_matches(['[', ']']);
+    let mut options = MqttOptions::new(client_id, host, settings.port);
+    let mut network = NetworkOptions::new();
+    network.set_tcp_nodelay(true);
+    options
+        .set_network_options(network)
+        .set_keep_alive(keep_alive(settings))
+        .set_connection_timeout(CONNECT_TIMEOUT.as_secs())
+        // The outbox is the truth: what the broker remembers of an earlier session would only be sent twice.
+        .set_clean_start(true)
+        .set_outgoing_inflight_upper_limit(CLIENT_IN_FLIGHT)
+        .set_max_packet_size(Some(MAX_INCOMING));
+    if let Some(username) = &settings.username {
+        let password = settings.password.as_ref().map_or("", |password| password.expose_secret());
+        options.set_credentials(username, password);
+    }
+    if let Some(will) = will {
+        options.set_last_will(LastWill::new(will.topic, will.payload, QoS::AtLeastOnce, will.retain, None));
+    }
+    if let Some(tls) = &settings.tls {
+        let config = TlsConfiguration::Rustls(tls::client_config(tls)?);
+        options.set_transport(Transport::tls_with_config(config));
+    }
+    Ok(options)
+}
+
+/// One connection. Dropping it drops the socket, so that the broker publishes the will.
+#[derive(Debug)]
+pub(super) struct Client {
+    requests: AsyncClient,
+    events: mpsc::Receiver<Result<Event, ConnectionError>>,
+    _poller: AbortOnDropHandle<()>,
+}
+
+impl Client {
+    /// Connects and waits for the broker's answer, at most [`CONNECT_TIMEOUT`].
+    ///
+    /// # Errors
+    /// Why there is no connection.
+    pub(super) async fn connect(settings: &Settings, options: MqttOptions) -> Result<(Self, ConnAck), Reason> {
+        let (requests, event_loop) = AsyncClient::new(options, REQUESTS);
+        let (sender, events) = mpsc::channel(EVENTS);
+        let task = tokio::spawn(poll(event_loop, keep_alive(settings), sender).instrument(tracing::info_span!("mqtt")));
+        let mut client = Self { requests, events, _poller: AbortOnDropHandle::new(task) };
+        loop {
+            if let Event::Incoming(Packet::ConnAck(answer)) = client.event(settings, Stage::Connecting).await? {
+                return Ok((client, answer));
+            }
+        }
+    }
+
+    /// The next thing that happens. Nothing is taken when the future is dropped early.
+    ///
+    /// # Errors
+    /// Why the connection ended; there is no event after it.
+    pub(super) async fn event(&mut self, settings: &Settings, stage: Stage) -> Result<Event, Reason> {
+        match self.events.recv().await {
+            Some(Ok(event)) => Ok(event),
+            Some(Err(error)) => Err(diagnosis::of(&error, settings, stage)),
+            None => Err(Reason::Client { problem: "its task has ended".into() }),
+        }
+    }
+
+    /// Asks for a publication; never waits.
+    ///
+    /// # Errors
+    /// [`Reason::Client`] when the client takes no more requests, which the session's window rules out.
+    pub(super) fn publish(&self, message: Message, qos: QoS) -> Result<(), Reason> {
+        let Message { topic, payload, retain } = message;
+        self.requests
+            .try_publish(topic.as_str(), qos, retain, payload)
+            .map_err(|_| Reason::Client { problem: format!("it does not take the topic `{topic}`") })
+    }
+
+    /// Asks for the messages of these topics.
+    ///
+    /// # Errors
+    /// [`Reason::Client`] when the client does not take the request.
+    pub(super) fn subscribe(&self, topics: impl IntoIterator<Item = String>) -> Result<(), Reason> {
+        let filters = topics.into_iter().map(|topic| Filter::new(topic, QoS::AtLeastOnce));
+        self.requests
+            .try_subscribe_many(filters)
+            .map_err(|_| Reason::Client { problem: "it does not take the subscription".into() })
+    }
+
+    /// Says good-bye, so that the broker publishes no will. The caller bounds the wait.
+    pub(super) async fn disconnect(mut self, settings: &Settings) {
+        if self.requests.try_disconnect().is_err() {
+            return;
+        }
+        // rumqttc reports the DISCONNECT once it is written; the error after it (the broker hangs up) is as good.
+        while let Ok(event) = self.event(settings, Stage::Connected).await {
+            if matches!(event, Event::Outgoing(rumqttc::Outgoing::Disconnect)) {
+                break;
+            }
+        }
+    }
+}
+
+/// Polls until the first error or until nobody listens.
+async fn poll(mut event_loop: EventLoop, keep_alive: Duration, events: mpsc::Sender<Result<Event, ConnectionError>>) {
+    loop {
+        let polled = event_loop.poll().await;
+        if let Ok(Event::Incoming(Packet::ConnAck(_))) = &polled
+            && event_loop.options.keep_alive() < MIN_KEEP_ALIVE
+        {
+            // A broker may set another keep-alive, and zero would make rumqttc ping without a pause.
+            event_loop.options.set_keep_alive(keep_alive);
+        }
+        match polled {
+            Ok(event) => {
+                if events.send(Ok(event)).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                // Acknowledgements that came in the same breath as the error still count.
+                for event in std::mem::take(&mut event_loop.state.events) {
+                    if events.send(Ok(event)).await.is_err() {
+                        return;
+                    }
+                }
+                // The receiver may be gone, and then nobody wants to know.
+                events.send(Err(error)).await.ok();
+                return;
+            }
+        }
+    }
+}
