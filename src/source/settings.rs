@@ -59,3 +59,42 @@ pub enum Location {
     Csi { sensor: u32 },
     Test { pattern: String },
 }
+
+/// Why a text is no camera's address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LocationError {
+    #[error("the address begins with `{scheme}://`, which is no kind of camera")]
+    Scheme { scheme: String },
+    #[error("the address names no host")]
+    NoHost,
+    #[error("`csi://` wants the number of the sensor, such as `csi://0`")]
+    Sensor,
+    #[error("the address is empty")]
+    Empty,
+}
+
+impl Location {
+    /// Reads rtsp, rtsps, http, https and file addresses, bare paths, `v4l2:///dev/video0`, `csi://0` and `test://`.
+    ///
+    /// # Errors
+    /// [`LocationError`]
+    pub fn parse(text: &str) -> Result<Self, LocationError> {
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return if text.is_empty() { Err(LocationError::Empty) } else { Ok(Self::file(text)) };
+        };
+        let with_host = || if rest.is_empty() { Err(LocationError::NoHost) } else { Ok(SecretString::from(text)) };
+        match scheme {
+            "rtsp" | "rtsps" => Ok(Self::Rtsp { url: with_host()?, transport: Transport::default() }),
+            "http" | "https" => Ok(Self::Http { url: with_host()? }),
+            "file" => Ok(Self::file(rest)),
+            "v4l2" => Ok(Self::V4l2 { device: rest.into() }),
+            "csi" => Ok(Self::Csi { sensor: rest.parse().map_err(|_| LocationError::Sensor)? }),
+            "test" => Ok(Self::Test { pattern: rest.to_owned() }),
+            _ => Err(LocationError::Scheme { scheme: scheme.to_owned() }),
+        }
+    }
+
+    fn file(path: &str) -> Self {
+        Self::File { path: path.into(), pace: Pace::default(), repeat: false }
+    }
+}
