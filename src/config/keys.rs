@@ -1,0 +1,384 @@
+//! Every table and key of the config file, declared once: the reader, the suggestions for misspelt keys, the check of
+//! the example file and a schema read them here. No reading and no meaning belongs here.
+
+/// What stands behind the `=` of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Text,
+    Switch,
+    Whole,
+    Number,
+    /// A string such as "5s".
+    Duration,
+    /// A string such as "64MiB".
+    Size,
+    /// A string such as "12/min".
+    Rate,
+    /// A string out of these.
+    Choice(&'static [&'static str]),
+    /// A list of polygons, each a list of points `[x, y]`.
+    Polygons,
+}
+
+/// One key of a table.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    pub name: &'static str,
+    pub kind: Kind,
+    /// A value as it is written in TOML.
+    pub example: &'static str,
+    /// Meaning and unit, for people.
+    pub doc: &'static str,
+    /// The default as it is written in TOML; `None`: no default, or one that depends on the machine (`doc` says so).
+    pub default: Option<&'static str>,
+    pub required: bool,
+    /// Why the key is read but has no effect in this version.
+    pub later: Option<&'static str>,
+}
+
+/// One table of the file.
+#[derive(Debug)]
+pub struct Table {
+    /// As it stands in the file: `[mqtt]`, `[[camera]]`; empty for the top of the file.
+    pub header: &'static str,
+    /// Last part of the header's name.
+    pub name: &'static str,
+    /// Whether it is written with two brackets and may stand there many times.
+    pub many: bool,
+    pub doc: &'static str,
+    pub keys: &'static [Key],
+    pub tables: &'static [&'static Table],
+}
+
+impl Table {
+    /// # Panics
+    /// If the key is not declared: a slip of ours, which the tests find.
+    pub(super) fn key(&self, name: &str) -> &'static Key {
+        self.keys.iter().find(|key| key.name == name).expect("every key that is read is declared here")
+    }
+
+    /// # Panics
+    /// If the table is not declared.
+    pub(super) fn table(&self, name: &str) -> &'static Table {
+        self.tables.iter().find(|table| table.name == name).expect("every table that is read is declared here")
+    }
+
+    /// What messages call it.
+    #[must_use]
+    pub fn place(&self) -> String {
+        if self.header.is_empty() { "at the top of the file".to_owned() } else { format!("in `{}`", self.header) }
+    }
+
+    /// This table and all below it, top-down.
+    #[must_use]
+    pub fn all(&'static self) -> Vec<&'static Table> {
+        let mut found = vec![self];
+        found.extend(self.tables.iter().flat_map(|table| table.all()));
+        found
+    }
+}
+
+impl Key {
+    const fn new(name: &'static str, kind: Kind, example: &'static str, doc: &'static str) -> Self {
+        Self { name, kind, example, doc, default: None, required: false, later: None }
+    }
+
+    /// The example is the default.
+    const fn default(mut self) -> Self {
+        self.default = Some(self.example);
+        self
+    }
+
+    const fn default_is(mut self, value: &'static str) -> Self {
+        self.default = Some(value);
+        self
+    }
+
+    const fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+
+    const fn later(mut self, why: &'static str) -> Self {
+        self.later = Some(why);
+        self
+    }
+}
+
+/// The whole file.
+pub static FILE: Table = Table {
+    header: "",
+    name: "",
+    many: false,
+    doc: "The file.",
+    keys: &[
+        Key::new("node", Kind::Text, "\"garage\"", "Name of this box in topics. Default: the host name."),
+        Key::new("stop_timeout", Kind::Duration, "\"5s\"", "How long a stop may take before what is left is given up.")
+            .default(),
+    ],
+    tables: &[&LOG, &MQTT, &OUTBOX, &MODEL, &HTTP, &CAMERA],
+};
+
+static LOG: Table = Table {
+    header: "[log]",
+    name: "log",
+    many: false,
+    doc: "What is logged, and how.",
+    keys: &[
+        Key::new(
+            "filter",
+            Kind::Text,
+            "\"info,eyewitness::source=debug\"",
+            "Levels, for all and per module. `RUST_LOG` wins. Default: \"info\".",
+        ),
+        Key::new(
+            "format",
+            Kind::Choice(&["auto", "text", "journal"]),
+            "\"auto\"",
+            "Lines of text to stderr, or fields to the systemd journal; `auto` looks where stderr goes.",
+        )
+        .default(),
+    ],
+    tables: &[],
+};
+
+static MQTT: Table = Table {
+    header: "[mqtt]",
+    name: "mqtt",
+    many: false,
+    doc: "The broker. Without this table events are only logged.",
+    keys: &[
+        Key::new(
+            "url",
+            Kind::Text,
+            "\"mqtts://broker.lan:8883\"",
+            "Address of the broker: `mqtt://` (port 1883) or `mqtts://` with TLS (port 8883).",
+        )
+        .required(),
+        Key::new("username", Kind::Text, "\"eyewitness\"", "Name for the broker. Default: none."),
+        Key::new("password", Kind::Text, "\"${MQTT_PASSWORD}\"", "Password for the broker. Default: none."),
+        Key::new(
+            "password_file",
+            Kind::Text,
+            "\"/run/credentials/eyewitness.service/mqtt\"",
+            "File that holds the password, instead of `password`.",
+        ),
+        Key::new(
+            "ca_file",
+            Kind::Text,
+            "\"/etc/eyewitness/ca.pem\"",
+            "PEM file of the authority that signed the broker's certificate. Default: the system's authorities.",
+        ),
+        Key::new("client_cert_file", Kind::Text, "\"/etc/eyewitness/client.pem\"", "PEM certificate for mutual TLS."),
+        Key::new("client_key_file", Kind::Text, "\"/etc/eyewitness/client.key\"", "PEM key for mutual TLS."),
+        Key::new(
+            "verify",
+            Kind::Switch,
+            "true",
+            "Whether the broker must prove who it is. `false` is for a test bench only.",
+        )
+        .default(),
+        Key::new("prefix", Kind::Text, "\"eyewitness\"", "First level of every topic.").default(),
+        Key::new("keep_alive", Kind::Duration, "\"30s\"", "A broker that is silent for longer counts as lost.")
+            .default(),
+        Key::new("home_assistant", Kind::Switch, "true", "Announces the cameras to Home Assistant.")
+            .default_is("false")
+            .later("discovery for Home Assistant is not sent yet"),
+        Key::new("snapshots", Kind::Choice(&["off", "event"]), "\"event\"", "Publishes a picture with every event.")
+            .default_is("\"off\"")
+            .later("snapshots are not published yet"),
+    ],
+    tables: &[],
+};
+
+static OUTBOX: Table = Table {
+    header: "[outbox]",
+    name: "outbox",
+    many: false,
+    doc: "Where events wait while the broker is away.",
+    keys: &[
+        Key::new("path", Kind::Text, "\"/var/lib/eyewitness/outbox\"", "File of the waiting events.")
+            .default()
+            .later("waiting events are still kept in memory, so they do not survive a restart"),
+        Key::new("max_size", Kind::Size, "\"256MiB\"", "How much may wait; beyond it the oldest events go, counted.")
+            .default(),
+        Key::new("max_age", Kind::Duration, "\"7d\"", "How long an event may wait.").default(),
+    ],
+    tables: &[],
+};
+
+static MODEL: Table = Table {
+    header: "[model]",
+    name: "model",
+    many: false,
+    doc: "The model that describes the pictures.",
+    keys: &[
+        Key::new(
+            "path",
+            Kind::Text,
+            "\"/usr/share/eyewitness/models/tiny\"",
+            "Folder of the model set. Default: the set that comes with Eyewitness.",
+        ),
+        Key::new(
+            "runtime",
+            Kind::Text,
+            "\"/opt/onnxruntime/lib/libonnxruntime.so\"",
+            "The ONNX Runtime library. Default: `ORT_DYLIB_PATH`, then beside the program, then the system's library path.",
+        ),
+        Key::new(
+            "provider",
+            Kind::Choice(&["auto", "cpu", "cuda", "tensorrt", "openvino"]),
+            "\"auto\"",
+            "What the model runs on.",
+        )
+        .default(),
+        Key::new(
+            "precision",
+            Kind::Choice(&["auto", "fp32", "fp16", "int8", "q4", "q4f16"]),
+            "\"auto\"",
+            "Which of the set's graphs is loaded.",
+        )
+        .default(),
+        Key::new("threads", Kind::Whole, "0", "Processor threads of the model; 0 takes all cores.").default(),
+        Key::new("prompt", Kind::Text, "\"Describe the scene.\"", "What the model is asked.").default(),
+        Key::new(
+            "max_tokens",
+            Kind::Whole,
+            "48",
+            "Longest description, in tokens: a token is about three quarters of a word.",
+        )
+        .default(),
+        Key::new("deadline", Kind::Duration, "\"10s\"", "An answer that takes longer is given up.").default(),
+        Key::new("budget", Kind::Rate, "\"30/min\"", "Descriptions of all cameras together, at most.")
+            .default()
+            .later("budgets are not enforced yet"),
+    ],
+    tables: &[],
+};
+
+static HTTP: Table = Table {
+    header: "[http]",
+    name: "http",
+    many: false,
+    doc: "The status page.",
+    keys: &[Key::new(
+        "listen",
+        Kind::Text,
+        "\"127.0.0.1:8089\"",
+        "Address and port of the status page and the metrics.",
+    )
+    .default()
+    .later("there is no status page yet")],
+    tables: &[],
+};
+
+static CAMERA: Table = Table {
+    header: "[[camera]]",
+    name: "camera",
+    many: true,
+    doc: "One camera; as many of these tables as there are cameras.",
+    keys: &[
+        Key::new(
+            "id",
+            Kind::Text,
+            "\"front-door\"",
+            "Name of the camera in topics: lower-case letters, digits, `-`, `_`.",
+        )
+        .required(),
+        Key::new(
+            "url",
+            Kind::Text,
+            "\"rtsp://10.0.0.20/stream1\"",
+            "Where the frames come from: rtsp, rtsps, http, https, a file, v4l2:///dev/video0, csi://0 or test://.",
+        )
+        .required(),
+        Key::new("enabled", Kind::Switch, "true", "Whether the camera is watched.").default(),
+        Key::new("username", Kind::Text, "\"viewer\"", "Name for the camera. Default: none."),
+        Key::new("password", Kind::Text, "\"${FRONT_DOOR}\"", "Password for the camera. Default: none."),
+        Key::new(
+            "password_file",
+            Kind::Text,
+            "\"/run/credentials/eyewitness.service/front-door\"",
+            "File that holds the password, instead of `password`.",
+        ),
+        Key::new("transport", Kind::Choice(&["tcp", "udp"]), "\"tcp\"", "How an rtsp camera sends its stream.")
+            .default(),
+        Key::new(
+            "decode",
+            Kind::Choice(&["auto", "all", "keyframes"]),
+            "\"auto\"",
+            "How much of the stream is decoded.",
+        )
+        .default(),
+        Key::new(
+            "decoder",
+            Kind::Text,
+            "\"avdec_h264\"",
+            "GStreamer element that decodes. Default: the best that the machine has.",
+        ),
+        Key::new("fps", Kind::Number, "5", "Frames per second that are looked at, at most.").default(),
+        Key::new("timeout", Kind::Duration, "\"20s\"", "A camera without a frame for so long counts as lost.")
+            .default(),
+        Key::new(
+            "prompt",
+            Kind::Text,
+            "\"Describe what people are doing.\"",
+            "What the model is asked about this camera. Default: the prompt of `[model]`.",
+        ),
+        Key::new(
+            "masks",
+            Kind::Polygons,
+            "[[[0.0, 0.0], [0.25, 0.0], [0.25, 0.1], [0.0, 0.1]]]",
+            "Polygons in which nothing is looked at; points are fractions of width and height, from the top left.",
+        )
+        .default_is("[]"),
+        Key::new("loop", Kind::Switch, "true", "Whether a file starts again at its end.").default_is("false"),
+        Key::new(
+            "pace",
+            Kind::Choice(&["real-time", "fast"]),
+            "\"real-time\"",
+            "How fast a file plays: as a camera would send it, or as fast as it can be read.",
+        )
+        .default(),
+    ],
+    tables: &[&GATE, &RULE],
+};
+
+static GATE: Table = Table {
+    header: "[camera.gate]",
+    name: "gate",
+    many: false,
+    doc: "When the model looks at this camera.",
+    keys: &[
+        Key::new("sensitivity", Kind::Number, "0.5", "0 sees only what is large and clear, 1 sees most.").default(),
+        Key::new("settle", Kind::Duration, "\"2s\"", "This long without anything new in view ends the event.")
+            .default(),
+        Key::new("min_interval", Kind::Duration, "\"4s\"", "Shortest time between two descriptions of one event.")
+            .default(),
+        Key::new("refresh", Kind::Duration, "\"60s\"", "Longest time between them while the event goes on.").default(),
+        Key::new(
+            "reuse_for",
+            Kind::Duration,
+            "\"10m\"",
+            "How old an answer may be that is used again; \"0s\" never does.",
+        )
+        .default()
+        .later("answers are not used again yet"),
+        Key::new("budget", Kind::Rate, "\"12/min\"", "Descriptions of this camera, at most.")
+            .default()
+            .later("budgets are not enforced yet"),
+    ],
+    tables: &[],
+};
+
+static RULE: Table = Table {
+    header: "[[camera.rule]]",
+    name: "rule",
+    many: true,
+    doc: "A question about this camera that is answered with yes, no or unsure.",
+    keys: &[
+        Key::new("id", Kind::Text, "\"parcel\"", "Name of the rule in topics.").required(),
+        Key::new("ask", Kind::Text, "\"Is there a parcel on the ground?\"", "The question.").required(),
+    ],
+    tables: &[],
+};

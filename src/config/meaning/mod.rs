@@ -1,0 +1,110 @@
+//! What the typed values mean together. Everything is read even after a problem, so that all are reported; where a
+//! value is wrong, its default stands in, and nobody sees it, since a config with problems is not handed out.
+
+mod address;
+mod camera;
+mod model;
+mod mqtt;
+mod password;
+mod regions;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tracing_subscriber::EnvFilter;
+
+pub use model::default_model_path;
+
+use super::problem::{Code, Problem};
+use super::raw::{Section, Text};
+use super::{Config, HttpSettings, LogFormat, LogSettings};
+use crate::ids::{self, IdError, NodeId};
+use crate::outbox;
+
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// The config as far as it is right; the section's reader knows what is wrong.
+pub(super) fn build(file: &Section<'_>) -> Config {
+    let node = node(file);
+    let stop_timeout = file.duration("stop_timeout", Duration::from_millis(100)..=10 * MINUTE);
+    let model = model::read(&file.section("model"));
+    Config {
+        log: log(&file.section("log")),
+        mqtt: mqtt::read(&file.section("mqtt"), &node),
+        outbox: outbox(&file.section("outbox")),
+        http: http(&file.section("http")),
+        cameras: camera::read_all(file, &model.prompt),
+        model,
+        stop_timeout: stop_timeout.map_or(STOP_TIMEOUT, |found| found.value),
+        node,
+    }
+}
+
+fn node(file: &Section<'_>) -> NodeId {
+    file.text("node").and_then(|text| id(file, "node", &text, NodeId::new)).unwrap_or_else(host_name)
+}
+
+fn host_name() -> NodeId {
+    let slug = ids::slug(&gethostname::gethostname().to_string_lossy());
+    NodeId::new(&slug).unwrap_or_else(|_| NodeId::new("eyewitness").expect("this is a valid id"))
+}
+
+fn log(section: &Section<'_>) -> LogSettings {
+    let formats = [("auto", LogFormat::Auto), ("text", LogFormat::Text), ("journal", LogFormat::Journal)];
+    let format = section.choice("format", &formats).map_or_else(LogFormat::default, |found| found.value);
+    let filter = section.filled_text("filter").and_then(|text| match EnvFilter::builder().parse(&text.value) {
+        Ok(_) => Some(text.value),
+        Err(_) => {
+            let message = format!("`filter`: {} is no list of log levels", text.shown());
+            let help = "write `error`, `warn`, `info`, `debug` or `trace`, and for single modules \
+                        `module=level`, such as \"info,eyewitness::source=debug\"";
+            section.reader.report(Problem::new(Code::WrongValue, message, help).at(text.span, ""));
+            None
+        }
+    });
+    LogSettings { filter, format }
+}
+
+fn outbox(section: &Section<'_>) -> outbox::Settings {
+    let default = outbox::Settings::default();
+    section.not_yet("path");
+    outbox::Settings {
+        path: section.path("path").map_or(default.path, |found| found.value),
+        max_size: section
+            .size("max_size", 64 << 10, "at least \"64KiB\", room for some events")
+            .map_or(default.max_size, |found| found.value),
+        max_age: section.duration("max_age", MINUTE..=365 * DAY).map_or(default.max_age, |found| found.value),
+    }
+}
+
+fn http(section: &Section<'_>) -> HttpSettings {
+    section.not_yet("listen");
+    let listen = section.text("listen").and_then(|text| {
+        let parsed = text.value.parse::<SocketAddr>().ok();
+        if parsed.is_none() {
+            let message = format!("`listen`: {} is not an address with a port", text.shown());
+            let help = "write \"127.0.0.1:8089\" for this machine only, \"0.0.0.0:8089\" for the whole network";
+            section.reader.report(Problem::new(Code::WrongValue, message, help).at(text.span, ""));
+        }
+        parsed
+    });
+    listen.map_or_else(HttpSettings::default, |listen| HttpSettings { listen })
+}
+
+/// An id, or a problem that proposes the nearest one.
+fn id<T>(section: &Section<'_>, name: &str, text: &Text, make: fn(&str) -> Result<T, IdError>) -> Option<T> {
+    let error = match make(&text.value) {
+        Ok(id) => return Some(id),
+        Err(error) => error,
+    };
+    let slug = ids::slug(&text.value);
+    let help = if slug.is_empty() || text.from_environment {
+        format!("write, for example, `{name} = {}`", section.shape.key(name).example)
+    } else {
+        format!("write `{name} = \"{slug}\"`")
+    };
+    section.reader.report(Problem::new(Code::WrongValue, format!("`{name}`: {error}"), help).at(text.span.clone(), ""));
+    None
+}

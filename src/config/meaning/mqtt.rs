@@ -1,0 +1,171 @@
+//! `[mqtt]`: the broker's address and how to prove who is who.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::{Host, Url};
+
+use super::password;
+use crate::config::environment;
+use crate::config::file;
+use crate::config::problem::{Code, Problem};
+use crate::config::raw::{Section, Text};
+use crate::ids::NodeId;
+use crate::mqtt::{ClientCertificate, Settings, Tls};
+
+const PREFIX: &str = "eyewitness";
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// The shortest that the MQTT client takes, and the most whole hours that the protocol can say.
+const KEEP_ALIVE_RANGE: std::ops::RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_secs(18 * 3600);
+
+struct Broker {
+    host: String,
+    port: u16,
+    tls: bool,
+}
+
+/// `None` without the table, or if the address is wrong.
+pub(super) fn read(section: &Section<'_>, node: &NodeId) -> Option<Settings> {
+    if !section.is_present() {
+        section.reader.notice(None, "there is no `[mqtt]` table: events are logged, but reach nobody else.");
+        return None;
+    }
+    section.require();
+    let broker = section.url("url").and_then(|text| broker(section, &text));
+    let tls = tls(section);
+    let credentials = password::read(section);
+    let prefix = section.text("prefix").and_then(|text| prefix(section, text));
+    let keep_alive = section.duration("keep_alive", KEEP_ALIVE_RANGE);
+    features_to_come(section);
+    let broker = broker?;
+    if !broker.tls {
+        refuse_tls_keys(section);
+    }
+    Some(Settings {
+        node: node.clone(),
+        host: broker.host,
+        port: broker.port,
+        tls: broker.tls.then_some(tls),
+        username: credentials.username,
+        password: credentials.password,
+        prefix: prefix.unwrap_or_else(|| PREFIX.to_owned()),
+        keep_alive: keep_alive.map_or(KEEP_ALIVE, |found| found.value),
+    })
+}
+
+fn broker(section: &Section<'_>, text: &Text) -> Option<Broker> {
+    let refuse = |message: &str, help: &str| {
+        section.reader.report(Problem::new(Code::WrongValue, message, help).at(text.span.clone(), ""));
+        None
+    };
+    if environment::user_info(&text.value).is_some() || text.value.contains('@') {
+        let help =
+            "write the address without them, and `username` and `password_file` (or `password`) on lines of their own";
+        return refuse("`url` of the broker must not hold a user name or password", help);
+    }
+    let scheme = text.value.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+    let tls = match scheme.as_deref() {
+        Some("mqtt") => false,
+        Some("mqtts") => true,
+        _ => {
+            let host = if scheme.is_some() || text.from_environment { "broker.lan" } else { &text.value };
+            let help = format!("write `url = \"mqtt://{host}\"`, or `mqtts://` for TLS");
+            return refuse("`url` of the broker must begin with `mqtt://` or `mqtts://`", &help);
+        }
+    };
+    let url = match Url::parse(&text.value) {
+        Ok(url) => url,
+        Err(error) => {
+            let help = "write host and port, as in `url = \"mqtt://broker.lan:1883\"`";
+            return refuse(&format!("`url` of the broker is no address: {error}"), help);
+        }
+    };
+    let Some(host) = url.host() else {
+        return refuse("`url` names no broker", "write `url = \"mqtt://HOST\"`, with the broker's name or IP address");
+    };
+    if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
+        let help =
+            "end the address after host and port: `url = \"mqtt://broker.lan:1883\"`; topics begin with `prefix`";
+        return refuse("`url` of the broker has something behind the host", help);
+    }
+    let host = match host {
+        Host::Domain(name) => name.to_owned(),
+        Host::Ipv4(address) => address.to_string(),
+        Host::Ipv6(address) => address.to_string(),
+    };
+    Some(Broker { host, port: url.port().unwrap_or(if tls { 8883 } else { 1883 }), tls })
+}
+
+fn tls(section: &Section<'_>) -> Tls {
+    let [ca_file, cert_file, key_file] =
+        ["ca_file", "client_cert_file", "client_key_file"].map(|name| readable_file(section, name));
+    for (one, other) in [("client_cert_file", "client_key_file"), ("client_key_file", "client_cert_file")] {
+        if let (Some(span), false) = (section.span(one), section.has(other)) {
+            let help = format!("write `{other} = {}` too, or leave out both", section.shape.key(other).example);
+            let problem = Problem::new(Code::Missing, format!("`{one}` needs `{other}`"), help);
+            section.reader.report(problem.at(span, ""));
+        }
+    }
+    let verify = section.switch("verify").is_none_or(|found| found.value);
+    if !verify {
+        let text = "the broker's certificate is NOT verified: whoever stands between can read and change everything, \
+                    the password included; `ca_file` is the way to trust a broker of your own.";
+        section.reader.notice(section.span("verify"), text);
+    }
+    let client = cert_file.zip(key_file).map(|(cert_file, key_file)| ClientCertificate { cert_file, key_file });
+    Tls { ca_file, client, verify }
+}
+
+fn readable_file(section: &Section<'_>, name: &str) -> Option<PathBuf> {
+    let path = section.path(name)?;
+    match file::readable(&path.value) {
+        Ok(()) => Some(path.value),
+        Err(why) => {
+            let message = format!("`{name}`: `{}` cannot be used: {why}", path.value.display());
+            let help = "name a PEM file that the user that runs Eyewitness may read";
+            section.reader.report(Problem::new(Code::File, message, help).at(path.span, ""));
+            None
+        }
+    }
+}
+
+fn refuse_tls_keys(section: &Section<'_>) {
+    for name in ["ca_file", "client_cert_file", "client_key_file", "verify"] {
+        if let Some(span) = section.span(name) {
+            let help = "write `mqtts://` in `url` for TLS, or remove this line";
+            let problem = Problem::new(
+                Code::Conflict,
+                format!("`{name}` does nothing with `mqtt://`, which is not encrypted"),
+                help,
+            );
+            section.reader.report(problem.at(span, ""));
+        }
+    }
+}
+
+/// A prefix whose levels may stand in topics that are published.
+fn prefix(section: &Section<'_>, text: Text) -> Option<String> {
+    let why = match text.value.as_str() {
+        "" => "is empty",
+        p if p.contains(['+', '#']) => "holds `+` or `#`, which are wildcards",
+        p if p.starts_with('$') => "begins with `$`, which belongs to the broker",
+        p if p.starts_with('/') || p.ends_with('/') || p.contains("//") => "has an empty level",
+        p if p.chars().any(char::is_control) => "holds a control character",
+        p if p.len() > 200 => "is longer than 200 bytes",
+        _ => return Some(text.value),
+    };
+    let message = format!("`prefix` {why}: topics cannot begin with it");
+    let help = "write one or more names with `/` between them: `prefix = \"eyewitness\"` or `prefix = \"house/eyes\"`";
+    section.reader.report(Problem::new(Code::WrongValue, message, help).at(text.span, ""));
+    None
+}
+
+fn features_to_come(section: &Section<'_>) {
+    if section.switch("home_assistant").is_some_and(|found| found.value) {
+        section.not_yet("home_assistant");
+    }
+    if section.choice("snapshots", &[("off", false), ("event", true)]).is_some_and(|found| found.value) {
+        section.not_yet("snapshots");
+    }
+}

@@ -1,0 +1,97 @@
+//! What right configs mean.
+
+use super::*;
+use crate::source::{Decode, Location, Pace, Transport};
+
+const CAMERA: &str = "[[camera]]\nid = \"a\"\nurl = \"test://\"\n";
+
+#[test]
+fn one_camera_is_enough() {
+    let Loaded { config, notices } = load(CAMERA);
+    let camera = &config.cameras[0];
+    assert!(config.mqtt.is_none() && camera.enabled && camera.rules.is_empty());
+    assert_eq!((camera.source.fps, camera.source.timeout), (5.0, Duration::from_secs(20)));
+    assert_eq!((&*camera.prompt, config.model.max_tokens), ("Describe the scene.", 48));
+    assert_eq!((config.model.deadline, config.stop_timeout), (Duration::from_secs(10), Duration::from_secs(5)));
+    assert_eq!(camera.gate, gate::Settings::default());
+    assert_eq!(config.outbox, outbox::Settings::default());
+    assert_eq!(config.http.listen.to_string(), "127.0.0.1:8089");
+    assert_eq!(notices.len(), 1);
+    assert_eq!(notices[0].line, None);
+}
+
+#[test]
+fn keys_arrive_where_they_belong() {
+    let config = load(
+        "node = \"garage\"\n[mqtt]\nurl = \"mqtts://broker.lan\"\nprefix = \"house/eyes\"\nkeep_alive = \"1m\"\n\
+         [model]\nprompt = \"Say it.\"\nthreads = 2\nprecision = \"int8\"\nprovider = \"cpu\"\npath = \"set\"\n\
+         [[camera]]\nid = \"a\"\nurl = \"rtsp://host/x\"\ntransport = \"udp\"\ndecode = \"keyframes\"\ndecoder = \"avdec_h264\"\n\
+         fps = 2.5\nmasks = [[[0, 0], [1, 0], [1, 0.5]]]\nenabled = false\n[camera.gate]\nsettle = \"500ms\"\n\
+         [[camera.rule]]\nid = \"parcel\"\nask = \"Is there a parcel?\"\n\
+         [[camera]]\nid = \"b\"\nurl = \"clip.mp4\"\nloop = true\npace = \"fast\"\nprompt = \"And here?\"\n",
+    )
+    .config;
+    let mqtt = config.mqtt.unwrap();
+    assert_eq!((mqtt.host.as_str(), mqtt.port, mqtt.node.as_str()), ("broker.lan", 8883, "garage"));
+    assert_eq!((mqtt.prefix.as_str(), mqtt.keep_alive), ("house/eyes", Duration::from_secs(60)));
+    assert!(mqtt.tls.unwrap().verify);
+    assert_eq!((config.model.settings.threads, config.model.settings.precision), (2, vlm::Precision::Int8));
+    assert_eq!(config.model.settings.path, Path::new("set"));
+    let [a, b] = config.cameras.try_into().unwrap();
+    assert!(matches!(a.source.location, Location::Rtsp { transport: Transport::Udp, .. }));
+    assert_eq!(
+        (a.source.decode, a.source.decoder.as_deref(), a.source.fps),
+        (Decode::Keyframes, Some("avdec_h264"), 2.5)
+    );
+    assert_eq!((a.gate.settle, a.gate.masks[0].0.len(), a.enabled), (Duration::from_millis(500), 3, false));
+    assert_eq!((a.rules[0].id.as_str(), &*a.rules[0].ask), ("parcel", "Is there a parcel?"));
+    assert!(
+        matches!(&b.source.location, Location::File { path, pace: Pace::Fast, repeat: true } if path == Path::new("clip.mp4"))
+    );
+    assert_eq!((&*a.prompt, &*b.prompt), ("Say it.", "And here?"));
+}
+
+#[test]
+fn addresses_of_brokers() {
+    for (url, host, port, tls) in [
+        ("mqtt://broker", "broker", 1883, false),
+        ("mqtt://10.0.0.2:1884/", "10.0.0.2", 1884, false),
+        ("mqtts://[fe80::1]:9", "fe80::1", 9, true),
+        ("MQTTS://Broker.lan", "Broker.lan", 8883, true),
+    ] {
+        let mqtt = load(&format!("[mqtt]\nurl = \"{url}\"\n{CAMERA}")).config.mqtt.unwrap();
+        assert_eq!((mqtt.host.as_str(), mqtt.port, mqtt.tls.is_some()), (host, port, tls), "{url}");
+    }
+}
+
+#[test]
+fn relative_paths_start_at_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("eyewitness.toml");
+    std::fs::write(&path, "[model]\npath = \"set\"\n[[camera]]\nid = \"a\"\nurl = \"clip.mp4\"\n[[camera]]\nid = \"b\"\nurl = \"/clip.mp4\"\n").unwrap();
+    let config = Config::load(&path, &environment).unwrap().config;
+    assert_eq!(config.model.settings.path, folder.path().join("set"));
+    let paths = config.cameras.iter().map(|camera| match &camera.source.location {
+        Location::File { path, .. } => path.clone(),
+        other => panic!("{other:?}"),
+    });
+    assert!(paths.eq([folder.path().join("clip.mp4"), "/clip.mp4".into()]));
+}
+
+#[test]
+fn what_has_no_effect_yet_is_said() {
+    let loaded = load(&format!(
+        "[mqtt]\nurl = \"mqtt://b\"\nhome_assistant = true\nsnapshots = \"event\"\n[outbox]\npath = \"/x\"\n\
+         [http]\nlisten = \"[::1]:80\"\n[model]\nbudget = \"1/s\"\n{CAMERA}[camera.gate]\nreuse_for = \"0s\"\nbudget = \"1/h\"\n"
+    ));
+    let notices: Vec<String> = loaded.notices.iter().map(Notice::to_string).collect();
+    snapshot!("notices_later", notices.join("\n"));
+    let quiet = load(&format!("[mqtt]\nurl = \"mqtt://b\"\nhome_assistant = false\nsnapshots = \"off\"\n{CAMERA}"));
+    assert_eq!(quiet.notices, []);
+}
+
+#[test]
+fn windows_line_ends_and_a_byte_order_mark_do_no_harm() {
+    let text = format!("\u{feff}{}", CAMERA.replace('\n', "\r\n"));
+    assert_eq!(load(&text).config.cameras.len(), 1);
+}

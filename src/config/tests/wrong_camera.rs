@@ -1,0 +1,99 @@
+//! Wrong cameras, gates and rules.
+
+use super::*;
+
+#[test]
+fn no_camera() {
+    snapshot!("no_camera", report("node = \"garage\"\n"));
+}
+
+#[test]
+fn cameras_without_what_they_need() {
+    snapshot!("camera_incomplete", report("[[camera]]\n[[camera]]\nid = \"a\"\n[[camera.rule]]\n"));
+}
+
+#[test]
+fn ids_twice() {
+    snapshot!(
+        "duplicate_ids",
+        report(
+            "[[camera]]\nid = \"a\"\nurl = \"test://\"\n[[camera.rule]]\nid = \"x\"\nask = \"Is it?\"\n\
+             [[camera.rule]]\nid = \"x\"\nask = \"Is it not?\"\n[[camera]]\nid = \"a\"\nurl = \"test://\"\n\
+             [[camera]]\nid = \"Front Door\"\nurl = \"test://\"\n"
+        )
+    );
+}
+
+#[test]
+fn addresses() {
+    snapshot!(
+        "camera_addresses",
+        report(
+            "[[camera]]\nid = \"a\"\nurl = \"ftp://me:hunter2@host/x\"\n[[camera]]\nid = \"b\"\nurl = \"rtsp://\"\n\
+             [[camera]]\nid = \"c\"\nurl = \"csi://left\"\n[[camera]]\nid = \"d\"\nurl = \"\"\n"
+        )
+    );
+}
+
+#[test]
+fn keys_for_another_kind_of_camera() {
+    snapshot!(
+        "camera_misfits",
+        report_camera(
+            "loop = true\npace = \"fast\"\n[[camera]]\nid = \"b\"\nurl = \"clip.mp4\"\ntransport = \"udp\"\nusername = \"me\"\n"
+        )
+    );
+}
+
+#[test]
+fn credentials_twice() {
+    snapshot!(
+        "camera_credentials",
+        report(
+            "[[camera]]\nid = \"a\"\nurl = \"rtsp://me:hunter2@host/x\"\nusername = \"me\"\npassword = \"hunter2\"\npassword_file = \"/nowhere/secret\"\n"
+        )
+    );
+}
+
+#[test]
+fn numbers_and_words() {
+    snapshot!(
+        "camera_values",
+        report_camera(
+            "fps = 0\ntimeout = \"0s\"\ndecode = \"keyframe\"\ntransport = \"TCP\"\ndecoder = \"avdec_h264 ! x\"\nenabled = \"yes\"\n"
+        )
+    );
+    snapshot!("camera_fps", report_camera("fps = 61.5"));
+    snapshot!("camera_fps_nan", report_camera("fps = nan"));
+}
+
+#[test]
+fn masks() {
+    snapshot!(
+        "masks",
+        report_camera(
+            "masks = [\n  [[0.0, 0.0], [1.0, 0.0]],\n  [[0, 0], [640, 0], [640, 480]],\n  [[0, 0], [1], [\"a\", 1], 5],\n  \"all\",\n]\n"
+        )
+    );
+    snapshot!("masks_flat", report_camera("masks = [[0, 0], [0.5, 0], [0.5, 0.5]]"));
+    snapshot!("masks_kind", report_camera("masks = \"left\""));
+}
+
+#[test]
+fn gates() {
+    snapshot!(
+        "gate_values",
+        report_camera(
+            "[camera.gate]\nsensitivity = 1.5\nsettle = 2\nmin_interval = \"90s\"\nreuse_for = \"-1s\"\nbudget = \"12\"\n"
+        )
+    );
+    snapshot!("gate_intervals", report_camera("[camera.gate]\nmin_interval = \"10s\"\nrefresh = \"5s\"\n"));
+}
+
+#[test]
+fn rules() {
+    snapshot!(
+        "rules",
+        report_camera("[[camera.rule]]\nid = \"Parcel?\"\nask = \"\"\n[[camera.rule]]\nid = 7\nask = true\n")
+    );
+}
