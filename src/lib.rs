@@ -2,7 +2,9 @@
 //!
 //! The walk reads one way: `source` → `gate` → `analyst` → `outbox` → `mqtt`. `ARCHITECTURE.md` has the map.
 
+pub mod analyst;
 pub mod backoff;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod event;
@@ -13,6 +15,9 @@ pub mod ids;
 pub mod image;
 pub mod mqtt;
 pub mod outbox;
+pub mod pipeline;
+pub mod service;
 pub mod source;
+pub mod telemetry;
 pub mod units;
 pub mod vlm;

@@ -26,7 +26,9 @@ pub use meaning::default_model_path;
 pub use problem::{Code, ConfigError, Notice, Problem};
 pub use report::SourceText;
 
-use crate::ids::{NodeId, RuleId};
+use crate::analyst::Rule;
+use crate::ids::NodeId;
+use crate::telemetry::LogFormat;
 use crate::units::Rate;
 use crate::{gate, mqtt, outbox, source, vlm};
 
@@ -52,16 +54,6 @@ pub struct LogSettings {
     /// Directives as `RUST_LOG` has them, known to be valid; `None`: the usual.
     pub filter: Option<String>,
     pub format: LogFormat,
-}
-
-/// Where logs go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LogFormat {
-    /// The journal if stderr goes there, else text.
-    #[default]
-    Auto,
-    Text,
-    Journal,
 }
 
 /// The model and what it is asked.
@@ -100,13 +92,6 @@ pub struct CameraConfig {
     /// Ids differ within a camera.
     pub rules: Vec<Rule>,
     pub enabled: bool,
-}
-
-/// A question that is answered with yes, no or unsure.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
-    pub id: RuleId,
-    pub ask: Arc<str>,
 }
 
 /// A config and what its author should know about it.

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{address, model, regions};
+use crate::analyst::Rule;
+use crate::config::CameraConfig;
 use crate::config::problem::{Code, Problem};
 use crate::config::raw::{Section, Text};
-use crate::config::{CameraConfig, Rule};
 use crate::gate;
 use crate::ids::{CameraId, RuleId};
 use crate::source::{self, Decode};

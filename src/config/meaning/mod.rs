@@ -17,9 +17,10 @@ pub use model::default_model_path;
 
 use super::problem::{Code, Problem};
 use super::raw::{Section, Text};
-use super::{Config, HttpSettings, LogFormat, LogSettings};
+use super::{Config, HttpSettings, LogSettings};
 use crate::ids::{self, IdError, NodeId};
 use crate::outbox;
+use crate::telemetry::LogFormat;
 
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 const MINUTE: Duration = Duration::from_secs(60);

@@ -1,0 +1,135 @@
+//! `eyewitness check`: is everything in order? What is checked is what `run` uses, by the same code.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::exit::Exit;
+use super::failure::{Failure, chain};
+use super::run::{load, load_model};
+use super::say;
+use crate::clock::Clock;
+use crate::config::{CameraConfig, Config, Loaded};
+use crate::frame::{Colour, Matrix, Picture, PixelFormat, Range};
+use crate::health::{CameraHealth, CameraState};
+use crate::mqtt;
+use crate::source::{self, Counters, mailbox};
+use crate::telemetry;
+use crate::units::Region;
+use crate::vlm::{Model, Question};
+
+/// A camera or broker that does not answer within this time is reported as such.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The first inference of a large set on a small box takes its time.
+const QUESTION: Duration = Duration::from_secs(120);
+
+pub(super) async fn check(path: &Path, online: bool, clock: Clock) -> Result<Exit, Failure> {
+    telemetry::init("off", telemetry::LogFormat::Text).map_err(|error| Failure::usage(error.to_string()))?;
+    let Loaded { config, notices } = load(path)?;
+    row("config", Some(&format!("`{}`: {}", path.display(), cameras(&config))))?;
+    for notice in &notices {
+        say::talk(&format!("  note: {notice}"));
+    }
+    source::init().map_err(|error| Failure::running("GStreamer", &error))?;
+    let model = load_model(config.model.settings.clone(), clock).await?;
+    row("model", Some(&format!("{}, from `{}`", model.label(), config.model.settings.path.display())))?;
+    if !online {
+        say::talk("Cameras, broker and model were not tried; `--online` does.");
+        return Ok(Exit::Done);
+    }
+    let mut failures = 0;
+    failures += u32::from(!report("inference", inference(&config, &model, clock).await)?);
+    for camera in config.cameras.iter().filter(|camera| camera.enabled) {
+        failures += u32::from(!report(&format!("camera {}", camera.source.camera), open(camera, clock).await)?);
+    }
+    if let Some(settings) = &config.mqtt {
+        let probed = mqtt::probe(settings, PATIENCE).await.map_err(|error| chain(&error));
+        failures += u32::from(!report("broker", probed)?);
+    }
+    if failures == 0 {
+        return Ok(Exit::Done);
+    }
+    say::talk(&format!("{failures} of these failed; `run` would go on trying."));
+    Ok(Exit::Failed)
+}
+
+fn cameras(config: &Config) -> String {
+    match config.cameras.len() {
+        1 => "1 camera".to_owned(),
+        n => format!("{n} cameras"),
+    }
+}
+
+/// Prints one result; returns whether it is a good one.
+fn report(what: &str, result: Result<String, String>) -> Result<bool, Failure> {
+    match &result {
+        Ok(words) => row(what, Some(words))?,
+        Err(words) => row(&format!("{what}: {words}"), None)?,
+    }
+    Ok(result.is_ok())
+}
+
+fn row(what: &str, good: Option<&str>) -> Result<(), Failure> {
+    let line = match good {
+        Some(words) => format!("ok      {what}: {words}"),
+        None => format!("failed  {what}"),
+    };
+    say::data(&line).map_err(|error| Failure::running("stdout", &error))
+}
+
+/// One question about a grey picture: what it says is nothing, that it says something is all.
+async fn inference(config: &Config, model: &Model, clock: Clock) -> Result<String, String> {
+    let colour = Colour { matrix: Matrix::Bt709, range: Range::Limited };
+    let (width, height) = (640, 360);
+    let grey = vec![128; (width * height * 3 / 2) as usize];
+    let picture = Picture::packed(width, height, PixelFormat::Nv12, colour, grey).map_err(|error| chain(&error))?;
+    let question = Question {
+        picture,
+        view: Region::WHOLE,
+        masks: Arc::new([]),
+        prompt: config.model.prompt.clone(),
+        describe: true,
+        asks: Vec::new(),
+        max_tokens: config.model.max_tokens,
+        deadline: clock.now().plus(QUESTION),
+    };
+    let answer = model.ask(question).await.map_err(|error| chain(&error))?;
+    let ms = |took: Duration| took.as_secs_f64() * 1000.0;
+    Ok(format!(
+        "{} answered a test picture in {:.0} ms, first token after {:.0} ms",
+        model.label(),
+        ms(answer.timing.total),
+        ms(answer.timing.first_token)
+    ))
+}
+
+/// Opens the camera until it delivers or has failed once.
+async fn open(camera: &CameraConfig, clock: Clock) -> Result<String, String> {
+    let (frames_in, _frames) = mailbox::channel();
+    let (health_in, mut health) = watch::channel(CameraHealth::starting(clock.now().wall));
+    let cancel = CancellationToken::new();
+    let running = tokio::spawn(source::run(
+        camera.source.clone(),
+        clock,
+        Arc::new(Counters::default()),
+        frames_in,
+        health_in,
+        cancel.clone(),
+    ));
+    let tried = |health: &CameraHealth| health.state == CameraState::Online || health.failures > 0;
+    let outcome = match timeout(PATIENCE, health.wait_for(|health| tried(health))).await {
+        Ok(Ok(health)) if health.state == CameraState::Online => Ok(health.reason.clone()),
+        Ok(Ok(health)) => Err(health.reason.clone()),
+        Ok(Err(_)) => Err("the camera's source ended without a word; this is a bug of ours".to_owned()),
+        Err(_) => Err(format!("no frame within {} s", PATIENCE.as_secs())),
+    };
+    cancel.cancel();
+    // The camera should not find its connection still open when `run` comes next.
+    let _ = timeout(Duration::from_secs(2), running).await;
+    outcome
+}

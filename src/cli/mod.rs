@@ -1,0 +1,69 @@
+//! The command line: arguments in, exit status out. Only here is anything printed: data to stdout, talk to stderr.
+
+mod args;
+mod broker;
+mod check;
+mod clip;
+mod demo;
+mod describe;
+mod exit;
+mod failure;
+mod lines;
+mod run;
+mod say;
+mod summary;
+mod watch;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+
+use self::args::{Args, Command};
+use self::exit::Exit;
+use self::failure::Failure;
+use crate::clock::Clock;
+
+/// Parses the arguments and runs the command.
+#[must_use]
+pub fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return refused(&error),
+    };
+    match dispatch(args) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            say::talk(&failure.to_string());
+            failure.exit.into()
+        }
+    }
+}
+
+/// `--help` and `--version` come this way too: clap knows which stream they belong to.
+fn refused(error: &clap::Error) -> ExitCode {
+    // A closed pipe is no reason to end differently.
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() }
+}
+
+fn dispatch(args: Args) -> Result<Exit, Failure> {
+    let clock = Clock::system();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::running("the runtime could not be started", &error))?;
+    let result = runtime.block_on(async {
+        match args.command {
+            Command::Run { config } => run::run(&config, clock).await,
+            Command::Demo(args) => demo::demo(args, clock).await,
+            Command::Check { config, online } => check::check(&config, online, clock).await,
+            Command::Describe(args) => describe::describe(args, clock).await,
+            Command::Watch(args) => watch::watch(args).await,
+        }
+    });
+    // A camera that hangs in the network must not hold the process.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    result
+}

@@ -1,0 +1,60 @@
+//! `eyewitness run`: the daemon.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::sync::Arc;
+
+use tracing::{info, warn};
+
+use super::exit::Exit;
+use super::failure::Failure;
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError, Loaded};
+use crate::service::{self, Ended, StopSignals};
+use crate::source;
+use crate::telemetry::{self, Metrics};
+use crate::vlm::{self, Model};
+
+pub(super) async fn run(path: &Path, clock: Clock) -> Result<Exit, Failure> {
+    let Loaded { config, notices } = load(path)?;
+    let filter = config.log.filter.as_deref().unwrap_or("info");
+    telemetry::init(filter, config.log.format).map_err(|error| Failure::config(&error))?;
+    info!(version = env!("CARGO_PKG_VERSION"), config = %path.display(), "eyewitness");
+    for notice in &notices {
+        warn!("{notice}");
+    }
+    source::init().map_err(|error| Failure::running("GStreamer", &error))?;
+    // From here on a signal is a wish to stop, also while the model loads.
+    let signals = StopSignals::new().map_err(|error| Failure::running("signals", &error))?;
+    let model = load_model(config.model.settings.clone(), clock).await?;
+    let metrics = Arc::new(Metrics::new());
+    match service::run(&config, model, metrics, clock, None, signals).await {
+        Ended::Stopped | Ended::Over => {
+            info!("stopped");
+            Ok(Exit::Done)
+        }
+        Ended::Hurried => Ok(Exit::Failed),
+    }
+}
+
+/// Reads a config file; its problems come laid out for people.
+pub(super) fn load(path: &Path) -> Result<Loaded, Failure> {
+    let env = |name: &str| std::env::var(name).ok();
+    Config::load(path, &env).map_err(|error| Failure::report(Exit::Config, report(&error)))
+}
+
+/// A config's problems, as wide and as colourful as stderr allows.
+pub(super) fn report(error: &ConfigError) -> String {
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    error.render(colour, WIDTH)
+}
+
+/// Columns of a report.
+const WIDTH: usize = 100;
+
+/// Loads the model on a thread that may block.
+pub(super) async fn load_model(settings: vlm::Settings, clock: Clock) -> Result<Model, Failure> {
+    let loading = tokio::task::spawn_blocking(move || Model::start(settings, clock));
+    let loaded = loading.await.map_err(|error| Failure::running("loading the model", &error))?;
+    loaded.map_err(|error| Failure::config(&error))
+}

@@ -1,0 +1,148 @@
+//! One camera's part of the walk: frames from its mailbox through its gate into the analyst's inbox.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{debug, info};
+
+use super::progress::{BEAT, Progress};
+use crate::analyst::Inbox;
+use crate::clock::{Clock, Moment};
+use crate::frame::Frame;
+use crate::gate::{EndReason, Gate, Observation, Outcome, Signal};
+use crate::health::{CameraHealth, CameraState};
+use crate::ids::CameraId;
+use crate::source::{Counters, mailbox};
+use crate::telemetry::Metrics;
+
+/// Everything that one camera's gate loop needs.
+pub(super) struct CameraLoop {
+    pub(super) camera: CameraId,
+    /// Index of the camera in the inbox.
+    pub(super) lane: usize,
+    pub(super) gate: Gate,
+    pub(super) frames: mailbox::Receiver<Frame>,
+    pub(super) health: watch::Receiver<CameraHealth>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) progress: Arc<Progress>,
+    pub(super) part: usize,
+    pub(super) clock: Clock,
+    /// The clip plays as fast as it is understood: wait for the analyst after every signal.
+    pub(super) patient: bool,
+    pub(super) stopping: tokio_util::sync::CancellationToken,
+}
+
+impl CameraLoop {
+    /// Until the source has ended and its last frame is settled.
+    pub(super) async fn run(mut self) {
+        let mut beat = interval(BEAT);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last: Option<Moment> = None;
+        let mut counted = Counted::default();
+        loop {
+            tokio::select! {
+                frame = self.frames.take() => match frame {
+                    Some(frame) => {
+                        last = Some(frame.at);
+                        self.observe(frame).await;
+                    }
+                    None => break,
+                },
+                changed = self.health.changed() => if changed.is_ok() { self.health_changed(last) },
+                _ = beat.tick() => {}
+            }
+            self.progress.beat(self.part, self.clock.now());
+            self.count_drops(&mut counted);
+        }
+        let reason = if self.stopping.is_cancelled() { EndReason::Stopped } else { EndReason::CameraLost };
+        self.interrupt(last, reason);
+        self.count_drops(&mut counted);
+        self.progress.over(self.part);
+    }
+
+    async fn observe(&mut self, frame: Frame) {
+        let (seq, at) = (frame.seq, frame.at);
+        let observation = self.gate.observe(frame);
+        debug!(
+            frame = seq,
+            at = %at.wall,
+            foreground = observation.motion.foreground,
+            threshold = observation.motion.threshold,
+            lighting = observation.motion.lighting,
+            signals = observation.signals.len(),
+            "gate"
+        );
+        let spoke = !observation.signals.is_empty();
+        self.pass_on(observation);
+        if spoke && self.patient {
+            self.inbox.settled(self.lane).await;
+        }
+    }
+
+    fn health_changed(&mut self, last: Option<Moment>) {
+        let health = self.health.borrow_and_update().clone();
+        let up = health.state == CameraState::Online;
+        self.metrics.camera_up(self.camera.as_str(), up);
+        info!(camera = %self.camera, state = ?health.state, reason = health.reason, "camera");
+        if !up {
+            self.interrupt(last, EndReason::CameraLost);
+        }
+    }
+
+    fn interrupt(&mut self, last: Option<Moment>, reason: EndReason) {
+        // A clip has its own time: what it shows ended when it ended.
+        let at = match last {
+            Some(last) if self.patient => last,
+            _ => self.clock.now(),
+        };
+        let observation = self.gate.interrupt(at, reason);
+        self.pass_on(observation);
+    }
+
+    fn pass_on(&self, observation: Observation) {
+        let camera = self.camera.as_str();
+        for (seq, outcome) in observation.settled {
+            debug!(frame = seq, outcome = outcome.name(), "settled");
+            self.metrics.frame(camera, outcome.name());
+        }
+        for signal in observation.signals {
+            debug!(signal = name(&signal), "signal");
+            let displaced = self.inbox.put(self.lane, signal, self.clock.now());
+            for (seq, outcome) in displaced.frames {
+                debug!(frame = seq, outcome = outcome.name(), "displaced while it waited for the model");
+                self.metrics.frame(camera, outcome.name());
+            }
+            for _ in 0..displaced.events {
+                self.metrics.signal_dropped(camera);
+            }
+        }
+    }
+
+    /// What the source dropped since the last look.
+    fn count_drops(&self, counted: &mut Counted) {
+        let camera = self.camera.as_str();
+        let superseded = self.frames.superseded();
+        let skipped = self.counters.decode_skipped();
+        self.metrics.frames_by(camera, Outcome::Superseded.name(), superseded - counted.superseded);
+        self.metrics.frames_by(camera, Outcome::DecodeSkipped.name(), skipped - counted.skipped);
+        *counted = Counted { superseded, skipped };
+    }
+}
+
+/// What was counted already.
+#[derive(Default)]
+struct Counted {
+    superseded: u64,
+    skipped: u64,
+}
+
+fn name(signal: &Signal) -> &'static str {
+    match signal {
+        Signal::Start(_) => "start",
+        Signal::Update(_) => "update",
+        Signal::End { .. } => "end",
+    }
+}

@@ -1,0 +1,109 @@
+//! The last stretch: events from the outbox to the broker, or, without one, out of the way.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, info_span};
+
+use super::Shared;
+use super::progress::BEAT;
+use crate::clock::rfc3339;
+use crate::event::Kind;
+use crate::gate::Outcome;
+use crate::health::CameraHealth;
+use crate::ids::CameraId;
+use crate::mqtt::{self, Connection};
+use crate::outbox::Outbox;
+use crate::telemetry::Metrics;
+
+/// Every camera with its health, those that are disabled too.
+pub(super) type Cameras = Vec<(CameraId, watch::Receiver<CameraHealth>)>;
+
+/// The running delivery and, with a broker, how its connection is.
+pub(super) struct Delivery {
+    pub(super) connection: Option<watch::Receiver<Connection>>,
+    pub(super) task: JoinHandle<()>,
+}
+
+/// Starts delivery to `broker`. Without one, events were logged or printed already and are let go.
+pub(super) fn start(
+    broker: Option<mqtt::Settings>,
+    cameras: Cameras,
+    shared: &Shared,
+    part: usize,
+    stop: CancellationToken,
+) -> Delivery {
+    let Some(settings) = broker else {
+        shared.progress.over(part);
+        let outbox = shared.outbox.clone();
+        return Delivery { connection: None, task: tokio::spawn(async move { let_go(&outbox, &stop).await }) };
+    };
+    let (connection_in, connection) = watch::channel(Connection::starting(shared.clock.now().wall));
+    let inputs = mqtt::Inputs {
+        version: env!("CARGO_PKG_VERSION"),
+        outbox: shared.outbox.clone(),
+        stats: stats(&cameras, shared),
+        cameras,
+        connection: connection_in,
+        clock: shared.clock,
+    };
+    let (progress, clock) = (shared.progress.clone(), shared.clock);
+    let work = async move {
+        let delivery = mqtt::run(settings, inputs, stop);
+        tokio::pin!(delivery);
+        let mut beat = interval(BEAT);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = &mut delivery => break,
+                _ = beat.tick() => progress.beat(part, clock.now()),
+            }
+        }
+        progress.over(part);
+    };
+    Delivery { connection: Some(connection), task: tokio::spawn(work.instrument(info_span!("mqtt"))) }
+}
+
+async fn let_go(outbox: &Outbox, stop: &CancellationToken) {
+    loop {
+        tokio::select! {
+            offer = outbox.next() => {
+                outbox.ack(offer.row);
+            }
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+/// The counters of all cameras as one JSON object, for `P/N/stats`.
+fn stats(cameras: &Cameras, shared: &Shared) -> Arc<dyn Fn() -> Value + Send + Sync> {
+    let cameras: Vec<_> = cameras.iter().map(|(id, _)| id.clone()).collect();
+    let (metrics, outbox, clock) = (shared.metrics.clone(), shared.outbox.clone(), shared.clock);
+    Arc::new(move || {
+        let per_camera: Map<_, _> =
+            cameras.iter().map(|camera| (camera.to_string(), camera_stats(camera, &metrics))).collect();
+        let waiting = outbox.stats();
+        json!({
+            "at": rfc3339(clock.now().wall),
+            "cameras": per_camera,
+            "outbox": {"rows": waiting.rows, "bytes": waiting.bytes, "evicted": waiting.evicted_total},
+            "model_seconds": (metrics.model_time().as_secs_f64() * 1000.0).round() / 1000.0,
+        })
+    })
+}
+
+fn camera_stats(camera: &CameraId, metrics: &Metrics) -> Value {
+    let frames: Map<_, _> = Outcome::ALL
+        .into_iter()
+        .map(|outcome| (outcome.name().to_owned(), metrics.frames_of(camera.as_str(), outcome.name()).into()))
+        .collect();
+    let events: Map<_, _> = [Kind::Start, Kind::Update, Kind::End]
+        .into_iter()
+        .map(|kind| (kind.name().to_owned(), metrics.events_of(camera.as_str(), kind.name()).into()))
+        .collect();
+    json!({"frames": frames, "events": events})
+}

@@ -1,0 +1,71 @@
+//! What becomes of the analyst's results: events into the outbox, outcomes and times into the counters.
+
+use std::sync::Arc;
+
+use tracing::info;
+
+use super::EventHook;
+use super::progress::Progress;
+use crate::analyst::Listener;
+use crate::clock::Clock;
+use crate::event::Event;
+use crate::gate::Outcome;
+use crate::ids::CameraId;
+use crate::outbox::Outbox;
+use crate::telemetry::Metrics;
+use crate::vlm::Answer;
+
+pub(super) struct Deliver {
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) progress: Arc<Progress>,
+    pub(super) part: usize,
+    pub(super) clock: Clock,
+    pub(super) hook: Option<EventHook>,
+}
+
+impl Listener for Deliver {
+    async fn event(&mut self, event: Event) {
+        let camera = event.camera.as_str();
+        info!(
+            camera,
+            id = %event.id,
+            r#type = event.kind.name(),
+            confidence = event.confidence,
+            total_ms = event.timing_ms.map(|timing| timing.total),
+            reason = event.reason,
+            "{}",
+            event.description.as_deref().unwrap_or("(no words)")
+        );
+        self.metrics.event(camera, event.kind.name());
+        self.metrics.description(camera, event.source.name());
+        // The hook gets what was kept: first the outbox, then everybody else.
+        let copy = self.hook.is_some().then(|| event.clone());
+        self.outbox.append(event).await;
+        if let (Some(hook), Some(event)) = (&self.hook, copy) {
+            hook(&event);
+        }
+    }
+
+    fn frame(&mut self, camera: &CameraId, _seq: u64, outcome: Outcome) {
+        self.metrics.frame(camera.as_str(), outcome.name());
+    }
+
+    fn answer(&mut self, _camera: &CameraId, answer: &Answer) {
+        let t = &answer.timing;
+        for (stage, took) in [
+            ("wait", t.wait),
+            ("preprocess", t.preprocess),
+            ("encode", t.encode),
+            ("prefill", t.prefill),
+            ("decode", t.decode),
+        ] {
+            self.metrics.stage(stage, took);
+        }
+        self.metrics.answer(answer.tokens as u64, t.first_token, t.total);
+    }
+
+    fn beat(&mut self) {
+        self.progress.beat(self.part, self.clock.now());
+    }
+}

@@ -1,0 +1,161 @@
+//! The pipeline as a service: started, watched, told to systemd, stopped. No stage's business belongs here.
+
+mod notify;
+mod signals;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{error, info, warn};
+
+pub use self::signals::StopSignals;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::health::CameraState;
+use crate::mqtt;
+use crate::pipeline::{EventHook, Pipeline};
+use crate::telemetry::Metrics;
+use crate::vlm::Model;
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Asked to, and everything was drained in time.
+    Stopped,
+    /// All sources were clips, and they are over.
+    Over,
+    /// Asked to a second time, or the drain took too long: something may be undelivered.
+    Hurried,
+}
+
+/// Runs until a signal or until all sources have ended.
+pub async fn run(
+    config: &Config,
+    model: Model,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+    hook: Option<EventHook>,
+    mut signals: StopSignals,
+) -> Ended {
+    let mut pipeline = Pipeline::start(config, model, metrics, clock, hook);
+    let mut tick = interval(Duration::from_millis(500));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut told = Told::new(clock);
+    let name = loop {
+        tokio::select! {
+            name = signals.next() => break name,
+            () = pipeline.ended() => {
+                notify::stopping();
+                return Ended::Over;
+            }
+            _ = tick.tick() => told.look(&pipeline),
+        }
+    };
+    info!("{name}: stopping; a second signal ends it at once");
+    notify::stopping();
+    tokio::select! {
+        in_time = pipeline.stop() => {
+            if in_time { Ended::Stopped } else {
+                warn!("not everything could be finished in time");
+                Ended::Hurried
+            }
+        }
+        name = signals.next() => {
+            warn!("{name} again: ending at once");
+            Ended::Hurried
+        }
+    }
+}
+
+/// What systemd was told already.
+struct Told {
+    clock: Clock,
+    ready: bool,
+    status: String,
+    watchdog: Option<Duration>,
+    fed: Duration,
+    stuck: bool,
+}
+
+impl Told {
+    fn new(clock: Clock) -> Self {
+        let watchdog = notify::watchdog_interval();
+        Self { clock, ready: false, status: String::new(), watchdog, fed: Duration::ZERO, stuck: false }
+    }
+
+    fn look(&mut self, pipeline: &Pipeline) {
+        if !self.ready && is_ready(pipeline) {
+            self.ready = true;
+            notify::ready();
+            info!("ready");
+        }
+        let status = status(pipeline);
+        if status != self.status {
+            notify::status(&status);
+            self.status = status;
+        }
+        self.feed(pipeline);
+    }
+
+    /// The watchdog is fed by progress: if a part is stuck, systemd ends the process and starts it again.
+    fn feed(&mut self, pipeline: &Pipeline) {
+        let now = self.clock.now();
+        let stuck = pipeline.progress().stuck(now);
+        if !stuck.is_empty() {
+            if !self.stuck {
+                error!(parts = ?stuck, "stuck: the watchdog is not fed any more");
+            }
+            self.stuck = true;
+            return;
+        }
+        self.stuck = false;
+        if let Some(every) = self.watchdog
+            && (self.fed.is_zero() || now.mono.saturating_sub(self.fed) >= every)
+        {
+            notify::watchdog();
+            self.fed = now.mono;
+        }
+    }
+}
+
+/// Ready: the first camera delivers, or every one was tried.
+fn is_ready(pipeline: &Pipeline) -> bool {
+    let mut all_tried = true;
+    for (_, health) in pipeline.cameras() {
+        let health = health.borrow();
+        match health.state {
+            CameraState::Online => return true,
+            CameraState::Offline if health.failures == 0 => all_tried = false,
+            CameraState::Offline | CameraState::Disabled => {}
+        }
+    }
+    all_tried
+}
+
+/// One line for people: `systemctl status` shows it.
+fn status(pipeline: &Pipeline) -> String {
+    let mut online = 0;
+    let mut offline = Vec::new();
+    for (id, health) in pipeline.cameras() {
+        let health = health.borrow();
+        match health.state {
+            CameraState::Online => online += 1,
+            CameraState::Offline => offline.push(format!("{id} is offline ({})", health.reason)),
+            CameraState::Disabled => {}
+        }
+    }
+    let mut words = format!("{online} of {} cameras online", online + offline.len());
+    for camera in offline {
+        words.push_str("; ");
+        words.push_str(&camera);
+    }
+    match pipeline.connection().map(|connection| connection.borrow().clone()) {
+        None => words.push_str("; no broker in the config"),
+        Some(connection) if connection.state == mqtt::ConnectionState::Connected => {
+            words.push_str("; broker connected");
+        }
+        Some(connection) => words.push_str(&format!("; no broker: {}", connection.reason)),
+    }
+    words
+}
