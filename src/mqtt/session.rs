@@ -28,8 +28,9 @@ use super::window::{Done, Purpose, Window};
 
 /// Publications on their way at a time; below the client's own limit, and at most what the broker asks for.
 const WINDOW: u16 = CLIENT_IN_FLIGHT / 2;
-/// Nothing acknowledged for so long, with something on its way: the connection is given up.
-const STALL: Duration = Duration::from_secs(30);
+/// Nothing acknowledged for so many keep-alives, with something on its way: the connection is given up, however well
+/// the broker answers pings.
+const STALL_KEEP_ALIVES: u32 = 2;
 /// After a refusal, nothing is offered for so long.
 const PAUSE_AFTER_REFUSAL: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_secs(1);
@@ -222,8 +223,9 @@ impl<'a> Session<'a> {
     /// Once a second: gives up a stalled connection, publishes the counters when they are due.
     fn look_after(&mut self) -> Result<(), Reason> {
         let now = self.inputs.clock.now();
-        if self.window.stalled(now, STALL) {
-            return Err(Reason::Stalled { address: reason::address(self.settings), seconds: STALL.as_secs() });
+        let patience = client::keep_alive(self.settings) * STALL_KEEP_ALIVES;
+        if self.window.stalled(now, patience) {
+            return Err(Reason::Stalled { address: reason::address(self.settings), seconds: patience.as_secs() });
         }
         // While requests do not even reach the network, more of them would only fill the channel.
         if now >= self.stats_at && self.window.all_sent() {
