@@ -28,8 +28,9 @@ use super::window::{Done, Purpose, Window};
 
 /// Publications on their way at a time; below the client's own limit, and at most what the broker asks for.
 const WINDOW: u16 = CLIENT_IN_FLIGHT / 2;
-/// Nothing acknowledged for so long, with something on its way: the connection is given up.
-const STALL: Duration = Duration::from_secs(30);
+/// Nothing acknowledged for so many keep-alives, with something on its way: the connection is given up, however well
+/// the broker answers pings.
+const STALL_KEEP_ALIVES: u32 = 2;
 /// After a refusal, nothing is offered for so long.
 const PAUSE_AFTER_REFUSAL: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_secs(1);
@@ -53,6 +54,8 @@ pub(super) struct Session<'a> {
     /// The largest packet that the broker takes.
     max_packet: usize,
     paused_until: Option<Moment>,
+    /// A refusal was logged on this connection; where one message is refused, many are.
+    refusal_said: bool,
     stats_at: Moment,
     speaker: Speaker,
 }
@@ -81,6 +84,7 @@ impl<'a> Session<'a> {
             cameras: inputs.cameras.iter().map(|(id, health)| (id.clone(), Some(health.clone()))).collect(),
             max_packet: limits.max_packet,
             paused_until: None,
+            refusal_said: false,
             stats_at: now.plus(STATS_EVERY),
             speaker,
         })
@@ -182,7 +186,11 @@ impl<'a> Session<'a> {
         if !accepted {
             let text = answer.properties.as_ref().and_then(|properties| properties.reason_string.as_deref());
             let reason = reason::words(&format!("{:?}", answer.reason));
-            warn!(reason, text, "the broker refused a message: do its access rules let this client publish?");
+            if std::mem::replace(&mut self.refusal_said, true) {
+                debug!(reason, text, "the broker refused a message");
+            } else {
+                warn!(reason, text, "the broker refuses messages: do its access rules let this client publish?");
+            }
         }
         match self.window.answered(answer.pkid, accepted, self.inputs.clock.now()) {
             Some(Done::Row(row)) => {
@@ -215,8 +223,9 @@ impl<'a> Session<'a> {
     /// Once a second: gives up a stalled connection, publishes the counters when they are due.
     fn look_after(&mut self) -> Result<(), Reason> {
         let now = self.inputs.clock.now();
-        if self.window.stalled(now, STALL) {
-            return Err(Reason::Stalled { address: reason::address(self.settings), seconds: STALL.as_secs() });
+        let patience = client::keep_alive(self.settings) * STALL_KEEP_ALIVES;
+        if self.window.stalled(now, patience) {
+            return Err(Reason::Stalled { address: reason::address(self.settings), seconds: patience.as_secs() });
         }
         // While requests do not even reach the network, more of them would only fill the channel.
         if now >= self.stats_at && self.window.all_sent() {
@@ -318,4 +327,75 @@ async fn changed(cameras: &mut [Camera]) -> usize {
 
 fn session_id(now: Moment) -> ulid::Ulid {
     ulid::Ulid::from_parts(u64::try_from(now.wall.as_millisecond()).unwrap_or(0), fastrand::u128(..))
+}
+
+#[cfg(test)]
+mod tests {
+    use rumqttc::v5::mqttbytes::v5::{ConnAckProperties, ConnectReturnCode};
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::ids::NodeId;
+
+    fn limits(properties: Option<ConnAckProperties>) -> Result<Limits, Reason> {
+        let settings = Settings {
+            node: NodeId::new("n").unwrap(),
+            host: "h".into(),
+            port: 1,
+            tls: None,
+            username: None,
+            password: None,
+            prefix: "p".into(),
+            keep_alive: Duration::from_secs(30),
+        };
+        let answer = ConnAck { session_present: false, code: ConnectReturnCode::Success, properties };
+        Limits::of(&answer, &settings)
+    }
+
+    fn nothing_said() -> ConnAckProperties {
+        ConnAckProperties {
+            session_expiry_interval: None,
+            receive_max: None,
+            max_qos: None,
+            retain_available: None,
+            max_packet_size: None,
+            assigned_client_identifier: None,
+            topic_alias_max: None,
+            reason_string: None,
+            user_properties: vec![],
+            wildcard_subscription_available: None,
+            subscription_identifiers_available: None,
+            shared_subscription_available: None,
+            server_keep_alive: None,
+            response_information: None,
+            server_reference: None,
+            authentication_method: None,
+            authentication_data: None,
+        }
+    }
+
+    #[test]
+    fn the_broker_sets_the_limits() {
+        let free = Limits { window: 16, max_packet: u32::MAX as usize };
+        assert_eq!(limits(None), Ok(free));
+        let narrow = ConnAckProperties { receive_max: Some(3), max_packet_size: Some(2000), ..nothing_said() };
+        assert_eq!(limits(Some(narrow)), Ok(Limits { window: 3, max_packet: 2000 }));
+        let lossy = ConnAckProperties { max_qos: Some(0), ..nothing_said() };
+        assert!(matches!(limits(Some(lossy)), Err(Reason::NoQos1 { .. })));
+        let forgetful = ConnAckProperties { retain_available: Some(0), ..nothing_said() };
+        assert!(matches!(limits(Some(forgetful)), Err(Reason::Rejected { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_camera_that_is_gone_is_waited_for_no_more() {
+        let health = CameraHealth::starting(Clock::system().now().wall);
+        let (gone, first) = watch::channel(health.clone());
+        let (stays, second) = watch::channel(health.clone());
+        let id = |text| CameraId::new(text).unwrap();
+        let mut cameras = vec![(id("a"), Some(first)), (id("b"), Some(second))];
+        drop(gone);
+        stays.send_replace(health);
+        assert_eq!(time::timeout(TICK, changed(&mut cameras)).await, Ok(1));
+        assert!(cameras[0].1.is_none());
+    }
 }

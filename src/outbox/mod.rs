@@ -168,8 +168,8 @@ impl EvictionLog {
 
 #[cfg(test)]
 mod tests {
+    use super::model::event;
     use super::*;
-    use crate::outbox::model::event;
 
     fn outbox() -> Outbox {
         Outbox::new(&Settings::default(), Clock::system())

@@ -196,3 +196,31 @@ async fn a_broker_that_hangs_up_over_an_event_is_not_asked_for_ever() {
     assert_eq!((stats.rows, stats.refused_total), (0, 1));
     daemon.task.abort();
 }
+
+#[tokio::test]
+async fn a_broker_that_answers_pings_and_nothing_else_is_given_up() {
+    let (mut daemon, mut peer, listener) = connect(3, &[]).await;
+    let deaf = tokio::spawn(async move {
+        loop {
+            let (kind, _) = peer.packet().await;
+            if kind >> 4 == 12 {
+                peer.send(&[0xd0, 0]).await;
+            }
+        }
+    });
+    let reason = daemon.failed().await;
+    assert!(reason.ends_with("has acknowledged nothing for 10 s"), "{reason}");
+    deaf.abort();
+    // What was on its way comes again, in order, and says so.
+    let mut peer = Peer::accept(&listener, &[]).await;
+    let mut seen = vec![];
+    while let Some(publish) = peer.publish().await {
+        if let Some(seq) = seq(&publish) {
+            assert_eq!(publish.payload["replayed"], true);
+            seen.push(seq);
+        }
+        peer.acknowledge(publish.packet).await;
+    }
+    assert_eq!(seen, [1, 2, 3]);
+    daemon.task.abort();
+}
