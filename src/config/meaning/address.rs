@@ -8,6 +8,9 @@ use crate::config::problem::{Code, Problem};
 use crate::config::raw::{Section, Text};
 use crate::source::{Location, Pace, Transport};
 
+const ADDRESSES: &str = "write, for example, \"rtsp://HOST/PATH\", \"http://HOST/PATH\", \"file:///clip.mp4\", \
+                         \"v4l2:///dev/video0\", \"csi://0\" or \"test://\"";
+
 /// `None` if the address is absent or wrong.
 pub(super) fn read(section: &Section<'_>) -> Option<Location> {
     let transport = section.choice("transport", &[("tcp", Transport::Tcp), ("udp", Transport::Udp)]);
@@ -19,11 +22,11 @@ pub(super) fn read(section: &Section<'_>) -> Option<Location> {
     let mut location = parse(section, &text, &credentials)?;
     refuse_keys(section, &location);
     match &mut location {
-        Location::Rtsp { transport: chosen, .. } => *chosen = transport.map_or(*chosen, |found| found.value),
+        Location::Rtsp { transport: chosen, .. } => *chosen = transport.map_or(Transport::Tcp, |found| found.value),
         Location::File { path, pace: chosen, repeat: again } => {
             *path = section.reader.path(&*path);
-            *chosen = pace.map_or(*chosen, |found| found.value);
-            *again = repeat.map_or(*again, |found| found.value);
+            *chosen = pace.map_or(Pace::RealTime, |found| found.value);
+            *again = repeat.is_some_and(|found| found.value);
         }
         _ => {}
     }
@@ -47,9 +50,10 @@ fn parse(section: &Section<'_>, text: &Text, credentials: &Credentials) -> Optio
             if text.from_environment || repeats_password(&message) {
                 message = "this is not the address of a camera".to_owned();
             }
-            let help = "write, for example, \"rtsp://HOST/PATH\", \"http://HOST/PATH\", \"file:///clip.mp4\", \
-                        \"v4l2:///dev/video0\", \"csi://0\" or \"test://\"";
-            section.reader.report(Problem::new(Code::WrongValue, message, help).at(text.span.clone(), ""));
+            // Behind a line end, if at all, the error lists what there is.
+            let (what, known) = message.split_once('\n').unwrap_or((&message, ADDRESSES));
+            let problem = Problem::new(Code::WrongValue, format!("`url`: {what}"), known);
+            section.reader.report(problem.at(text.span.clone(), ""));
             None
         }
     }
@@ -59,6 +63,10 @@ fn parse(section: &Section<'_>, text: &Text, credentials: &Credentials) -> Optio
 fn signed_in(url: &str, credentials: &Credentials) -> SecretString {
     let signed = credentials.username.as_ref().and_then(|username| {
         let (scheme, rest) = url.split_once("://")?;
+        // Others take no credentials, which is reported on its own.
+        if !["rtsp", "rtsps", "http", "https"].contains(&scheme.to_ascii_lowercase().as_str()) {
+            return None;
+        }
         let username = environment::escape(username, false);
         let password =
             credentials.password.as_ref().map(|password| environment::escape(password.expose_secret(), false));

@@ -69,7 +69,8 @@ fn broker(section: &Section<'_>, text: &Text) -> Option<Broker> {
         Some("mqtt") => false,
         Some("mqtts") => true,
         _ => {
-            let host = if scheme.is_some() || text.from_environment { "broker.lan" } else { &text.value };
+            let typed = text.value.split("://").last().unwrap_or_default();
+            let host = if typed.is_empty() || text.from_environment { "broker.lan" } else { typed };
             let help = format!("write `url = \"mqtt://{host}\"`, or `mqtts://` for TLS");
             return refuse("`url` of the broker must begin with `mqtt://` or `mqtts://`", &help);
         }
