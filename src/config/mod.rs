@@ -6,6 +6,8 @@
 mod environment;
 mod file;
 pub mod keys;
+mod kinds;
+mod lines;
 mod meaning;
 mod problem;
 mod raw;
@@ -16,10 +18,13 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+
+use lines::Lines;
 
 pub use environment::Lookup;
 pub use meaning::default_model_path;
@@ -123,31 +128,36 @@ impl Config {
 
 fn read(name: &str, folder: Option<&Path>, text: &str, environment: Lookup<'_>) -> Result<Loaded, ConfigError> {
     let shown = redact::redact(text);
-    let (readable, broken) = syntax::mend(text, &shown);
+    let lines = Lines::new(text);
+    let (readable, broken) = syntax::mend(text, &shown, &lines);
     let tree = syntax::tree(&readable);
-    let reader = raw::Reader::new(text, folder, environment);
+    let reader = raw::Reader::new(text, &lines, folder, environment);
     let config = meaning::build(&reader.file(&tree));
     let (found, mut notices) = reader.finish();
-    let problems = merge(text, broken, found);
+    let mut problems = merge(text, &lines, broken, found);
     if problems.is_empty() {
         notices.sort_by_key(|notice| notice.line);
         return Ok(Loaded { config, notices });
     }
-    Err(ConfigError::Invalid { problems, source_text: SourceText::new(name, shown) })
+    let more = problems.len().saturating_sub(problem::MOST);
+    problems.truncate(problem::MOST);
+    Err(ConfigError::Invalid { problems, more, source_text: SourceText::new(name, shown) })
 }
 
 /// All problems in the order of the file. What may only follow from a line that could not be read is left out: what
 /// seems to be missing, and what stands below a table's broken header and so seems to be in the table above.
-fn merge(text: &str, broken: Vec<Problem>, mut found: Vec<Problem>) -> Vec<Problem> {
+fn merge(text: &str, lines: &Lines<'_>, mut broken: Vec<Problem>, mut found: Vec<Problem>) -> Vec<Problem> {
     if !broken.is_empty() {
-        let is_header = |problem: &&Problem| syntax::is_header(text, problem.start());
+        let is_header = |problem: &&Problem| syntax::is_header(&text[lines.around(problem.start())]);
         let lost = broken.iter().filter(is_header).map(Problem::start).min().unwrap_or(usize::MAX);
-        let in_broken_line = |p: &Problem| broken.iter().any(|b| syntax::same_line(text, b.start(), p.start()));
+        let broken_lines: BTreeSet<usize> = broken.iter().map(|problem| lines.number(problem.start())).collect();
+        let in_broken_line = |problem: &Problem| broken_lines.contains(&lines.number(problem.start()));
         found.retain(|p| p.code != Code::Missing && p.start() < lost && !in_broken_line(p));
+        broken.retain(|p| p.code != Code::Duplicate || p.start() <= lost);
     }
     found.extend(broken);
     for problem in &mut found {
-        problem.label = problem.label.take().map(|(span, words)| (syntax::place(text, span), words));
+        problem.label = problem.label.take().map(|(span, words)| (lines.place(&span), words));
     }
     found.sort_by_key(Problem::start);
     found

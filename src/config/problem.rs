@@ -9,6 +9,9 @@ use miette::{Diagnostic, LabeledSpan, SourceCode};
 
 use super::report::{self, SourceText};
 
+/// Most problems of one report.
+pub(super) const MOST: usize = 100;
+
 /// Why there is no config.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -22,10 +25,12 @@ pub enum ConfigError {
     NotUtf8 { path: PathBuf, line: usize, offset: usize },
     #[error("the config file `{}` is larger than {} KiB: this is hardly the file that was meant", path.display(), limit / 1024)]
     TooLarge { path: PathBuf, limit: u64 },
-    #[error("{}", count(problems.len(), source_text.name()))]
+    #[error("{}", count(problems.len(), *more, source_text.name()))]
     Invalid {
         /// In the order of the file; those that have no place in it come last.
         problems: Vec<Problem>,
+        /// How many are left out: nobody reads more than the first hundred.
+        more: usize,
         /// The file's text without its secrets.
         source_text: SourceText,
     },
@@ -180,6 +185,10 @@ impl fmt::Display for Notice {
     }
 }
 
-fn count(problems: usize, name: &str) -> String {
-    format!("{problems} {} in {name}", if problems == 1 { "problem" } else { "problems" })
+fn count(problems: usize, more: usize, name: &str) -> String {
+    match (problems, more) {
+        (1, 0) => format!("1 problem in {name}"),
+        (_, 0) => format!("{problems} problems in {name}"),
+        _ => format!("{problems} problems, and {more} more, in {name}"),
+    }
 }

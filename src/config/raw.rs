@@ -12,14 +12,17 @@ use toml::de::{DeTable, DeValue};
 
 use super::environment::{self, EnvironmentError, Expanded, Lookup};
 use super::keys::{self, Key, Kind};
+use super::kinds::{self, expected, kind, number};
+use super::lines::Lines;
 use super::problem::{Code, Notice, Problem};
+use super::redact::redact;
 use super::suggest;
-use super::syntax;
 use crate::units::{self, Rate};
 
 /// The file that is being read, and what was found wrong with it so far.
 pub(in crate::config) struct Reader<'a> {
     text: &'a str,
+    lines: &'a Lines<'a>,
     lookup: Lookup<'a>,
     /// Relative paths start here: the folder of the config file.
     folder: Option<&'a Path>,
@@ -51,13 +54,18 @@ pub(in crate::config) struct Text {
 
 impl Text {
     pub(in crate::config) fn shown(&self) -> String {
-        if self.from_environment { "what `${...}` stands for".to_owned() } else { format!("`{}`", self.value) }
+        if self.from_environment { "what `${...}` stands for".to_owned() } else { format!("`{}`", redact(&self.value)) }
     }
 }
 
 impl<'a> Reader<'a> {
-    pub(in crate::config) fn new(text: &'a str, folder: Option<&'a Path>, lookup: Lookup<'a>) -> Self {
-        Self { text, lookup, folder, problems: RefCell::default(), notices: RefCell::default() }
+    pub(in crate::config) fn new(
+        text: &'a str,
+        lines: &'a Lines<'a>,
+        folder: Option<&'a Path>,
+        lookup: Lookup<'a>,
+    ) -> Self {
+        Self { text, lines, lookup, folder, problems: RefCell::default(), notices: RefCell::default() }
     }
 
     /// The top of the file.
@@ -81,7 +89,7 @@ impl<'a> Reader<'a> {
 
     /// Line of a place, counted from 1.
     pub(in crate::config) fn line(&self, span: &Range<usize>) -> usize {
-        syntax::line(self.text, span.start)
+        self.lines.number(span.start)
     }
 
     /// Whether the file holds nothing at all.
@@ -247,7 +255,7 @@ impl<'a> Section<'a> {
         if range.contains(&found.value) {
             return Some(found);
         }
-        let bounds = format!("from {} to {}", words(*range.start()), words(*range.end()));
+        let bounds = format!("from {} to {}", kinds::duration(*range.start()), kinds::duration(*range.end()));
         self.out_of_range(name, &found.span, &bounds);
         None
     }
@@ -364,7 +372,7 @@ impl<'a> Section<'a> {
         // The units' errors say what is wrong and, behind a colon, what to write instead.
         let (what, instead) = error.split_once(": ").unwrap_or((&error, ""));
         let what = if text.from_environment {
-            format!("{} is not {}", text.shown(), noun(self.shape.key(name)))
+            format!("{} is not {}", text.shown(), kinds::noun(self.shape.key(name)))
         } else {
             what.to_owned()
         };
@@ -380,56 +388,5 @@ impl<'a> Section<'a> {
         };
         let help = format!("write `{}` on a line of its own, and its keys below", shape.header);
         self.reader.report(Problem::new(Code::WrongType, message, help).at(value.span(), ""));
-    }
-}
-
-/// A whole or broken number.
-pub(in crate::config) fn number(value: &DeValue<'_>) -> Option<f64> {
-    match value {
-        DeValue::Integer(i) => i128::from_str_radix(i.as_str(), i.radix()).ok().map(|i| i as f64),
-        DeValue::Float(f) => f.as_str().parse().ok(),
-        _ => None,
-    }
-}
-
-/// What a value is, with its article.
-pub(in crate::config) fn kind(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a string",
-        DeValue::Integer(_) => "a whole number",
-        DeValue::Float(_) => "a decimal number",
-        DeValue::Boolean(true) => "`true`",
-        DeValue::Boolean(false) => "`false`",
-        DeValue::Datetime(_) => "a date or time",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
-    }
-}
-
-/// "5s", "2m", "7d": the largest unit that divides it.
-fn words(duration: Duration) -> String {
-    let millis = duration.as_millis();
-    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms")];
-    let (size, unit) = units.into_iter().find(|(size, _)| millis > 0 && millis % size == 0).unwrap_or((1000, "s"));
-    format!("\"{}{unit}\"", millis / size)
-}
-
-fn expected(key: &Key) -> String {
-    match key.kind {
-        Kind::Text | Kind::Duration | Kind::Size | Kind::Rate => format!("a string such as {}", key.example),
-        Kind::Switch => "`true` or `false`".to_owned(),
-        Kind::Whole => format!("a whole number such as {}", key.example),
-        Kind::Number => format!("a number such as {}", key.example),
-        Kind::Choice(words) => suggest::one_of(words),
-        Kind::Polygons => "a list of polygons".to_owned(),
-    }
-}
-
-fn noun(key: &Key) -> &'static str {
-    match key.kind {
-        Kind::Duration => "a duration",
-        Kind::Size => "a size",
-        Kind::Rate => "a rate",
-        _ => "right",
     }
 }

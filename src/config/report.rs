@@ -74,7 +74,7 @@ pub(super) fn render(error: &ConfigError, colour: bool, width: usize) -> String 
         handler.render_report(&mut out, &shown).expect("a string takes what is written to it");
         out.push('\n');
     };
-    if let ConfigError::Invalid { problems, source_text } = error {
+    if let ConfigError::Invalid { problems, source_text, .. } = error {
         problems.iter().for_each(|problem| show(problem, Some(source_text)));
         out.push_str(&format!("{error}; nothing was started.\n"));
     } else {
@@ -169,7 +169,11 @@ impl Problem {
     /// Words that may hold what was typed, made fit to be shown: no control characters, no endless text.
     pub(super) fn clean(words: &str) -> String {
         const LONGEST: usize = 400;
-        let clean = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+        let clean = |c: char| match c {
+            '\n' => ' ',
+            c if c.is_control() => '\u{fffd}',
+            c => c,
+        };
         let mut out: String = words.chars().take(LONGEST).map(clean).collect();
         if out.len() < words.len() && words.chars().count() > LONGEST {
             out.push_str("...");

@@ -4,11 +4,13 @@ use std::ops::Range;
 
 use super::keys::{self, Table};
 use super::problem::{Code, Problem};
+use super::redact::redact;
 
 /// A key that the table does not have: the nearest that it has, or the table where the key belongs.
 pub(super) fn unknown(table: &'static Table, name: &str, span: Range<usize>) -> Problem {
     let names = || table.keys.iter().map(|key| key.name).chain(table.tables.iter().map(|table| table.name));
-    let message = format!("there is no `{name}` {}", table.place());
+    // An address that lost its key could stand here.
+    let message = format!("there is no `{}` {}", redact(name), table.place());
     let elsewhere = || keys::FILE.all().into_iter().filter(|other| other.keys.iter().any(|key| key.name == name));
     let label = match (nearest(name, names()), elsewhere().next(), nearest_table(name)) {
         (Some(near), ..) => format!("did you mean `{}`?", spelling(table, near)),

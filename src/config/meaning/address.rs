@@ -19,11 +19,11 @@ pub(super) fn read(section: &Section<'_>) -> Option<Location> {
     let mut location = parse(section, &text, &credentials)?;
     refuse_keys(section, &location);
     match &mut location {
-        Location::Rtsp { transport: chosen, .. } => *chosen = transport.map_or(*chosen, |found| found.value),
+        Location::Rtsp { transport: chosen, .. } => *chosen = transport.map_or(Transport::Tcp, |found| found.value),
         Location::File { path, pace: chosen, repeat: again } => {
             *path = section.reader.path(&*path);
-            *chosen = pace.map_or(*chosen, |found| found.value);
-            *again = repeat.map_or(*again, |found| found.value);
+            *chosen = pace.map_or(Pace::RealTime, |found| found.value);
+            *again = repeat.is_some_and(|found| found.value);
         }
         _ => {}
     }
@@ -38,27 +38,53 @@ fn parse(section: &Section<'_>, text: &Text, credentials: &Credentials) -> Optio
         section.reader.report(problem.at(span, "the second"));
         return None;
     }
-    let password = given.and_then(|user| text.value[user].split_once(':').map(|(_, password)| password));
-    let repeats_password = |message: &str| password.is_some_and(|p| !p.is_empty() && message.contains(p));
     match Location::parse(signed_in(&text.value, credentials).expose_secret()) {
         Ok(location) => Some(location),
         Err(error) => {
-            let mut message = error.to_string();
-            if text.from_environment || repeats_password(&message) {
-                message = "this is not the address of a camera".to_owned();
-            }
-            let help = "write, for example, \"rtsp://HOST/PATH\", \"http://HOST/PATH\", \"file:///clip.mp4\", \
-                        \"v4l2:///dev/video0\", \"csi://0\" or \"test://\"";
-            section.reader.report(Problem::new(Code::WrongValue, message, help).at(text.span.clone(), ""));
+            let message = if text.from_environment { without_values(section) } else { error.to_string() };
+            let password = given.and_then(|user| text.value[user].split_once(':').map(|(_, password)| password));
+            section.reader.report(complaint(&message, password).at(text.span.clone(), ""));
             None
         }
     }
+}
+
+/// What is wrong with an address that took values from the environment, judged without them: they may be secret.
+fn without_values(section: &Section<'_>) -> String {
+    let stand_in = |_: &str| Some("value".to_owned());
+    let error = environment::expand_url(typed(section), &stand_in).ok().and_then(|e| Location::parse(&e.text).err());
+    error.map_or_else(|| "with what `${...}` stands for, this is no address".to_owned(), |error| error.to_string())
+}
+
+/// The error's words: behind a line end, or `: write`, they tell what to write instead.
+fn complaint(message: &str, password: Option<&str>) -> Problem {
+    const GENERAL: &str = "write, for example, \"rtsp://HOST/PATH\", \"http://HOST/PATH\", \"file:///clip.mp4\", \
+                           \"v4l2:///dev/video0\", \"csi://0\" or \"test://\"";
+    if password.is_some_and(|password| !password.is_empty() && message.contains(password)) {
+        return Problem::new(Code::WrongValue, "`url`: this is not the address of a camera", GENERAL);
+    }
+    let instead = |(what, instead)| (what, format!("write {instead}"));
+    let (what, help) = message
+        .split_once('\n')
+        .map(|(what, help)| (what, help.to_owned()))
+        .or_else(|| message.split_once(": write ").map(instead))
+        .unwrap_or((message, GENERAL.to_owned()));
+    Problem::new(Code::WrongValue, format!("`url`: {what}"), help)
+}
+
+/// The `url` as it stands in the file.
+fn typed<'a>(section: &Section<'a>) -> &'a str {
+    section.value("url").and_then(|value| value.get_ref().as_str()).unwrap_or_default()
 }
 
 /// The address with the user name and password in it, escaped.
 fn signed_in(url: &str, credentials: &Credentials) -> SecretString {
     let signed = credentials.username.as_ref().and_then(|username| {
         let (scheme, rest) = url.split_once("://")?;
+        // Others take no credentials, which is reported on its own.
+        if !["rtsp", "rtsps", "http", "https"].contains(&scheme.to_ascii_lowercase().as_str()) {
+            return None;
+        }
         let username = environment::escape(username, false);
         let password =
             credentials.password.as_ref().map(|password| environment::escape(password.expose_secret(), false));
@@ -70,7 +96,7 @@ fn signed_in(url: &str, credentials: &Credentials) -> SecretString {
 
 /// A password in the address that does not come from the environment can be read by everybody.
 fn notice_password(section: &Section<'_>) {
-    let typed = section.value("url").and_then(|value| value.get_ref().as_str()).unwrap_or_default();
+    let typed = typed(section);
     let password = environment::user_info(typed).and_then(|user| typed[user].split_once(':').map(|(_, p)| p));
     if password.is_some_and(|password| !password.is_empty() && !password.contains("${")) {
         password::notice_clear_text(section, "url");

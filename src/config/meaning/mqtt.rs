@@ -55,46 +55,58 @@ pub(super) fn read(section: &Section<'_>, node: &NodeId) -> Option<Settings> {
 }
 
 fn broker(section: &Section<'_>, text: &Text) -> Option<Broker> {
-    let refuse = |message: &str, help: &str| {
-        section.reader.report(Problem::new(Code::WrongValue, message, help).at(text.span.clone(), ""));
-        None
-    };
+    match address(text) {
+        Ok(broker) => Some(broker),
+        Err((message, help)) => {
+            section.reader.report(Problem::new(Code::WrongValue, message, help).at(text.span.clone(), ""));
+            None
+        }
+    }
+}
+
+/// The address taken apart, or what is wrong with it and what to write.
+fn address(text: &Text) -> Result<Broker, (String, String)> {
+    let refuse = |message: &str, help: &str| Err((message.to_owned(), help.to_owned()));
     if environment::user_info(&text.value).is_some() || text.value.contains('@') {
         let help =
             "write the address without them, and `username` and `password_file` (or `password`) on lines of their own";
         return refuse("`url` of the broker must not hold a user name or password", help);
     }
-    let scheme = text.value.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
-    let tls = match scheme.as_deref() {
-        Some("mqtt") => false,
-        Some("mqtts") => true,
-        _ => {
-            let host = if scheme.is_some() || text.from_environment { "broker.lan" } else { &text.value };
-            let help = format!("write `url = \"mqtt://{host}\"`, or `mqtts://` for TLS");
-            return refuse("`url` of the broker must begin with `mqtt://` or `mqtts://`", &help);
-        }
-    };
-    let url = match Url::parse(&text.value) {
-        Ok(url) => url,
-        Err(error) => {
-            let help = "write host and port, as in `url = \"mqtt://broker.lan:1883\"`";
-            return refuse(&format!("`url` of the broker is no address: {error}"), help);
-        }
-    };
-    let Some(host) = url.host() else {
-        return refuse("`url` names no broker", "write `url = \"mqtt://HOST\"`, with the broker's name or IP address");
-    };
+    let (tls, default_port) = scheme(text)?;
+    let url = Url::parse(&text.value).map_err(|error| {
+        let help = "write host and port, as in `url = \"mqtt://broker.lan:1883\"`";
+        (format!("`url` of the broker is no address: {error}"), help.to_owned())
+    })?;
     if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
         let help =
             "end the address after host and port: `url = \"mqtt://broker.lan:1883\"`; topics begin with `prefix`";
         return refuse("`url` of the broker has something behind the host", help);
     }
-    let host = match host {
-        Host::Domain(name) => name.to_owned(),
-        Host::Ipv4(address) => address.to_string(),
-        Host::Ipv6(address) => address.to_string(),
+    let host = match url.host() {
+        Some(Host::Domain(name)) => name.to_owned(),
+        Some(Host::Ipv4(address)) => address.to_string(),
+        Some(Host::Ipv6(address)) => address.to_string(),
+        None => {
+            let help = "write `url = \"mqtt://HOST\"`, with the broker's name or IP address";
+            return refuse("`url` names no broker", help);
+        }
     };
-    Some(Broker { host, port: url.port().unwrap_or(if tls { 8883 } else { 1883 }), tls })
+    Ok(Broker { host, port: url.port().unwrap_or(default_port), tls })
+}
+
+/// Whether the address wants TLS, and the port that goes with it.
+fn scheme(text: &Text) -> Result<(bool, u16), (String, String)> {
+    let scheme = text.value.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+    match scheme.as_deref() {
+        Some("mqtt") => Ok((false, 1883)),
+        Some("mqtts") => Ok((true, 8883)),
+        _ => {
+            let typed = text.value.split("://").last().unwrap_or_default();
+            let host = if typed.is_empty() || text.from_environment { "broker.lan" } else { typed };
+            let help = format!("write `url = \"mqtt://{host}\"`, or `mqtts://` for TLS");
+            Err(("`url` of the broker must begin with `mqtt://` or `mqtts://`".to_owned(), help))
+        }
+    }
 }
 
 fn tls(section: &Section<'_>) -> Tls {

@@ -32,7 +32,7 @@ pub(super) fn read(section: &Section<'_>) -> Credentials {
 /// Tells the author that a password can be read by all who can read the file.
 pub(super) fn notice_clear_text(section: &Section<'_>, name: &str) {
     let text = format!(
-        "the password in `{name}` {} can be read by everybody who can read this file; \
+        "`{name}` {} holds a password, which everybody can read who can read this file; \
          `password_file` or `${{NAME}}` keeps it out.",
         section.shape.place()
     );

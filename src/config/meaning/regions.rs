@@ -3,11 +3,14 @@
 use toml::Spanned;
 use toml::de::DeValue;
 
+use crate::config::kinds;
 use crate::config::problem::{Code, Problem};
-use crate::config::raw::{self, Section};
+use crate::config::raw::Section;
 use crate::units::Polygon;
 
-const HELP: &str = "a polygon is a list of at least three points `[x, y]`, fractions of the picture from its top left: \
+const POINT: &str = "write fractions of width and height, from the top left: `[0.25, 0.1]` is a quarter to the right \
+                     and a tenth down";
+const POLYGON: &str = "a polygon is a list of at least three points `[x, y]`, fractions of the picture from its top left: \
                     `[[[0.0, 0.0], [0.25, 0.0], [0.25, 0.1]]]` is one polygon";
 
 type Value<'a> = Spanned<DeValue<'a>>;
@@ -30,11 +33,11 @@ pub(super) fn read(section: &Section<'_>, name: &str) -> Vec<Polygon> {
 
 fn polygon(section: &Section<'_>, name: &str, value: &Value<'_>) -> Option<Polygon> {
     let report = |code, message: String, label: &str| {
-        section.reader.report(Problem::new(code, message, HELP).at(value.span(), label));
+        section.reader.report(Problem::new(code, message, POLYGON).at(value.span(), label));
         None
     };
     let Some(items) = value.get_ref().as_array() else {
-        let kind = raw::kind(value.get_ref());
+        let kind = kinds::kind(value.get_ref());
         return report(Code::WrongType, format!("a polygon in `{name}` must be a list of points, not {kind}"), "");
     };
     if items.len() < 3 {
@@ -47,7 +50,7 @@ fn polygon(section: &Section<'_>, name: &str, value: &Value<'_>) -> Option<Polyg
 
 fn point(section: &Section<'_>, name: &str, value: &Value<'_>) -> Option<[f32; 2]> {
     let report = |code, message: String, label: &str| {
-        section.reader.report(Problem::new(code, message, HELP).at(value.span(), label));
+        section.reader.report(Problem::new(code, message, POINT).at(value.span(), label));
         None
     };
     let Some([x, y]) = coordinates(value) else {
@@ -68,6 +71,6 @@ fn is_point(value: &Value<'_>) -> bool {
 
 fn coordinates(value: &Value<'_>) -> Option<[f64; 2]> {
     let items = value.get_ref().as_array()?;
-    let numbers: Vec<f64> = items.iter().filter_map(|item| raw::number(item.get_ref())).collect();
+    let numbers: Vec<f64> = items.iter().filter_map(|item| kinds::number(item.get_ref())).collect();
     if items.len() == 2 { numbers.try_into().ok() } else { None }
 }

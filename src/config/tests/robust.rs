@@ -9,7 +9,7 @@ const EXAMPLE: &str = include_str!("../../../config/eyewitness.toml");
 /// Loads or explains; never panics, never refuses without a word.
 fn survives(text: &str) {
     if let Err(error) = Config::parse("eyewitness.toml", text, &environment) {
-        let ConfigError::Invalid { problems, source_text } = &error else { panic!("{error}") };
+        let ConfigError::Invalid { problems, source_text, .. } = &error else { panic!("{error}") };
         assert!(!problems.is_empty());
         assert_eq!(source_text.text().len(), text.len());
         let report = error.render(false, 80);
@@ -52,4 +52,14 @@ fn deep_nesting_is_no_danger() {
     survives(&format!("a = {}", "[".repeat(100_000)));
     survives(&format!("a = {}", "{a=".repeat(50_000)));
     survives(&format!("{} = 1", vec!["a"; 50_000].join(".")));
+}
+
+#[test]
+fn a_large_file_of_nonsense_is_refused_soon_and_briefly() {
+    for line in ["a b c\n", "[x\n", "a = ${\n", "\"\"\"\n", "[[camera]]\n", "= = =\n"] {
+        survives(&line.repeat((1 << 18) / line.len()));
+    }
+    let many: String = (0..20_000).map(|i| format!("key{i} = 1\n")).collect();
+    let error = Config::parse("x", &many, &environment).unwrap_err();
+    assert_eq!(error.to_string(), "100 problems, and 19901 more, in x");
 }

@@ -30,7 +30,8 @@ fn addresses() {
         "camera_addresses",
         report(
             "[[camera]]\nid = \"a\"\nurl = \"ftp://me:hunter2@host/x\"\n[[camera]]\nid = \"b\"\nurl = \"rtsp://\"\n\
-             [[camera]]\nid = \"c\"\nurl = \"csi://left\"\n[[camera]]\nid = \"d\"\nurl = \"\"\n"
+             [[camera]]\nid = \"c\"\nurl = \"csi://left\"\n[[camera]]\nid = \"d\"\nurl = \"\"\n\
+             [[camera]]\nid = \"e\"\nurl = \"rtps://viewer:${FRONT_DOOR}@host/x\"\n"
         )
     );
 }
