@@ -177,7 +177,9 @@ impl Watcher {
         for ((usable, open), class) in self.usable.iter_mut().zip(&self.open).zip(&self.classes) {
             *usable = *open && *class != Class::Thing;
         }
-        exposure::fit(&self.frame, self.background.reference(), &self.usable)
+        let fit = exposure::fit(&self.frame, self.background.reference(), &self.usable);
+        // Where things hide the whole scene, the light is taken to be as it was.
+        fit.unwrap_or_else(|| self.background.exposure())
     }
 
     fn mean_level(&self) -> f32 {
@@ -207,8 +209,12 @@ impl Watcher {
         sight.masked = self.take_out_masked(at);
         self.blobs.find(&self.marked, grid);
         self.measure(grid, spread, at);
-        let rules =
-            Rules { full: self.min_cells(), half: self.min_cells().div_ceil(2), patience: PATIENCE.max(dt * 3), at };
+        let rules = Rules {
+            full: self.min_cells(),
+            half: self.min_cells().div_ceil(2),
+            patience: PATIENCE.max(dt.saturating_mul(3)),
+            at,
+        };
         let kinds: Vec<Kind> = self.blobs.list.iter().map(|blob| rules.judge(blob)).collect();
         self.classify(grid, &kinds);
         self.describe(grid, &kinds, &mut sight);
