@@ -100,6 +100,30 @@ fn the_scene_behind_someone_follows_the_light() {
     near(stage.events[0].end_told_at.unwrap(), 43.0, 0.7);
 }
 
+/// Stands from 5 to 40 in a coat like the wall, with a dark hat, strap and shoes, and turns slowly to the light.
+fn grey_coat(t: f64) -> Vec<Thing> {
+    if !(5.0..40.0).contains(&t) {
+        return Vec::new();
+    }
+    let sway = ((t / 1.7).floor() % 2.0) * 1.5;
+    let part = |dx: f64, y: f64, w: f64, h: f64, luma: u8| Thing { x: 90.0 + dx + sway, y, w, h, luma };
+    let coat = 158 + (2.0 * (t - 8.0).clamp(0.0, 30.0)) as u8;
+    vec![
+        part(0.0, 10.0, 60.0, 85.0, coat),
+        part(0.0, 5.0, 60.0, 14.0, 30),
+        part(28.0, 5.0, 6.0, 100.0, 30),
+        part(0.0, 90.0, 60.0, 14.0, 30),
+    ]
+}
+
+#[test]
+fn a_coat_like_the_wall_leaves_no_ghost() {
+    let mut stage = stage();
+    stage.play(0.0, 50.0, 5.0, |t| Shot::of(grey_coat(t)));
+    assert_eq!(stage.events.len(), 1);
+    near(stage.events[0].end_told_at.unwrap(), 42.0, 0.7);
+}
+
 #[test]
 fn dusk_is_silent_and_hides_nobody() {
     let mut stage = stage();
