@@ -90,6 +90,51 @@ fn someone_who_stands_still_keeps_the_event_going() {
 }
 
 #[test]
+fn the_scene_behind_someone_follows_the_light() {
+    let mut stage = stage();
+    let gain = |t: f64| 0.8 + 0.2 * (t / 4.0).cos();
+    stage.play(0.0, 50.0, 5.0, |t| Shot { gain: Some(gain(t)), ..Shot::of(stander(t, 40.0)) });
+    assert_eq!(stage.events.len(), 1);
+    near(stage.events[0].ended_at.unwrap(), 41.0, 0.5);
+    // No ghost of them keeps the event open.
+    near(stage.events[0].end_told_at.unwrap(), 43.0, 0.7);
+}
+
+/// Stands from 5 to 40 in a coat like the wall, with a dark hat, strap and shoes, and turns slowly to the light.
+fn grey_coat(t: f64) -> Vec<Thing> {
+    if !(5.0..40.0).contains(&t) {
+        return Vec::new();
+    }
+    let sway = ((t / 1.7).floor() % 2.0) * 1.5;
+    let part = |dx: f64, y: f64, w: f64, h: f64, luma: u8| Thing { x: 90.0 + dx + sway, y, w, h, luma };
+    let coat = 158 + (2.0 * (t - 8.0).clamp(0.0, 30.0)) as u8;
+    vec![
+        part(0.0, 10.0, 60.0, 85.0, coat),
+        part(0.0, 5.0, 60.0, 14.0, 30),
+        part(28.0, 5.0, 6.0, 100.0, 30),
+        part(0.0, 90.0, 60.0, 14.0, 30),
+    ]
+}
+
+#[test]
+fn a_coat_like_the_wall_leaves_no_ghost() {
+    let mut stage = stage();
+    stage.play(0.0, 50.0, 5.0, |t| Shot::of(grey_coat(t)));
+    assert_eq!(stage.events.len(), 1);
+    near(stage.events[0].end_told_at.unwrap(), 42.0, 0.7);
+}
+
+#[test]
+fn dusk_is_silent_and_hides_nobody() {
+    let mut stage = stage();
+    let gain = |t: f64| 1.0 - 0.85 * (t / 400.0).min(1.0);
+    stage.play(0.0, 400.0, 2.0, |t| Shot { gain: Some(gain(t)), ..Shot::default() });
+    assert!(stage.events.is_empty());
+    stage.play(400.0, 412.0, 5.0, |t| Shot { gain: Some(0.15), ..Shot::of(crossing(t, 402.0, 407.0)) });
+    assert_eq!(stage.events.len(), 1);
+}
+
+#[test]
 fn what_is_left_behind_becomes_the_scene() {
     let mut stage = stage();
     let left = |t: f64| (t >= 7.0).then(|| bag(150.0));
@@ -132,6 +177,8 @@ fn whoever_is_there_at_the_start_does_not_spoil_the_scene() {
 #[test]
 fn noise_is_silent_for_ten_minutes() {
     let mut stage = stage();
+    // So small that a cell is a pixel, and nothing averages the noise away.
+    (stage.width, stage.height) = (160, 90);
     stage.set_noise(8.0);
     stage.play(0.0, 600.0, 5.0, |_| Shot::default());
     assert!(stage.events.is_empty());

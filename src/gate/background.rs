@@ -75,6 +75,11 @@ impl Background {
         &self.reference
     }
 
+    /// From the reference to the light of the last frame.
+    pub(super) fn exposure(&self) -> Exposure {
+        self.exposure
+    }
+
     /// When each cell last changed.
     pub(super) fn moved(&self) -> &[Duration] {
         &self.moved

@@ -14,8 +14,10 @@ pub(super) struct Blob {
     pub(super) area: usize,
     /// Cells with an unmarked neighbour.
     pub(super) rim: usize,
-    /// Of those, cells where an edge is that the scene does not have.
+    /// Cells at an edge that the scene does not have, ...
     pub(super) edges: usize,
+    /// ... and those of them that are on the rim.
+    pub(super) rim_edges: usize,
     /// Cells at the border of the picture.
     pub(super) border: usize,
     /// Cells that have not changed for a while.
@@ -33,6 +35,7 @@ impl Blob {
             area: 0,
             rim: 0,
             edges: 0,
+            rim_edges: 0,
             border: 0,
             old: 0,
             first: (usize::MAX, usize::MAX),

@@ -35,20 +35,20 @@ const ENOUGH: usize = 4_000;
 const FLAT: f32 = 60.0;
 
 /// Fits a frame to a background level, over the cells that `use_cell` allows. A small part of the allowed cells may have
-/// moved: cells far from the fit do not count. With too few cells to ask, nothing is claimed to have changed.
-pub(super) fn fit(frame: &[f32], level: &[f32], use_cell: &[bool]) -> Exposure {
+/// moved: cells far from the fit do not count. None with too few cells to ask.
+pub(super) fn fit(frame: &[f32], level: &[f32], use_cell: &[bool]) -> Option<Exposure> {
     let step = (frame.len() / ENOUGH).max(1);
     let cells = || {
         let all = frame.iter().zip(level).zip(use_cell).step_by(step);
         all.filter(|(_, used)| **used).map(|((f, b), _)| (*f, *b))
     };
-    let Some(ratio) = median_ratio(cells()) else { return Exposure::SAME };
+    let ratio = median_ratio(cells())?;
     let mut fit = Exposure { gain: ratio, offset: 4.0 * (ratio - 1.0), ..Exposure::SAME };
     for tolerance in [0.16, 0.08, 0.05] {
         refine(&mut fit, ratio, tolerance, cells());
     }
     judge(&mut fit, cells());
-    fit
+    Some(fit)
 }
 
 /// Median of frame over background, with a little added to both so that black stays defined.
@@ -128,7 +128,7 @@ mod tests {
         let level = scene();
         let mut frame: Vec<f32> = level.iter().map(|b| 0.57 * b + 3.0).collect();
         frame[..2_500].fill(230.0);
-        let fit = fit(&frame, &level, &vec![true; level.len()]);
+        let fit = fit(&frame, &level, &vec![true; level.len()]).unwrap();
         assert!((fit.gain - 0.57).abs() < 0.01 && (fit.offset - 3.0).abs() < 1.0, "{fit:?}");
         assert!((0.6..0.8).contains(&fit.agreement), "{fit:?}");
     }
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn a_flat_scene_gives_a_sane_gain() {
         let (level, frame) = (vec![100.0; 4_000], vec![60.0; 4_000]);
-        let fit = fit(&frame, &level, &vec![true; 4_000]);
+        let fit = fit(&frame, &level, &vec![true; 4_000]).unwrap();
         assert!((fit.apply(100.0) - 60.0).abs() < 0.5, "{fit:?}");
         assert!((0.5..0.7).contains(&fit.gain), "{fit:?}");
     }
@@ -145,12 +145,12 @@ mod tests {
     fn another_scene_does_not_agree() {
         let level = scene();
         let frame: Vec<f32> = (0..9_000).map(|i| 10.0 + (i * 91 % 233) as f32).collect();
-        assert!(fit(&frame, &level, &vec![true; level.len()]).agreement < 0.45);
+        assert!(fit(&frame, &level, &vec![true; level.len()]).unwrap().agreement < 0.45);
     }
 
     #[test]
-    fn without_cells_nothing_changed() {
+    fn without_cells_nothing_is_known() {
         let level = scene();
-        assert_eq!(fit(&level, &level, &vec![false; level.len()]), Exposure::SAME);
+        assert_eq!(fit(&level, &level, &vec![false; level.len()]), None);
     }
 }

@@ -74,7 +74,8 @@ impl Gate {
         let gap = at.since(last);
         // A camera that always takes its time has lost nothing.
         let lost = gap > GAP.max(self.interval * 4) || last.since(at) > GAP;
-        self.interval = if self.interval.is_zero() { gap } else { (self.interval * 3 + gap.min(GAP * 60)) / 4 };
+        let gap = gap.min(GAP * 60);
+        self.interval = if self.interval.is_zero() { gap } else { (self.interval * 3 + gap) / 4 };
         lost
     }
 }

@@ -13,8 +13,8 @@ use crate::event::Cause;
 use crate::frame::Frame;
 use crate::units::Region;
 
-/// The frame that an event starts with is chosen from so long.
-const CHOICE: Duration = Duration::from_millis(700);
+/// The frame that an event starts with is chosen from so long: no later frame is waited for.
+const CHOICE: Duration = Duration::from_millis(900);
 /// Not before so long is a look taken for the best, because things that come in grow.
 const FIRST_LOOK: Duration = Duration::from_millis(350);
 /// So many looks worse than the best, one after the other, mean that the best has been, ...
@@ -72,6 +72,8 @@ struct Active {
     /// Of the last described frame.
     described_at: Moment,
     shape: Shape,
+    /// Frames since something moved.
+    quiet: u32,
 }
 
 /// A frame with what there is to know about it.
@@ -149,6 +151,7 @@ impl Life {
             out.settled.push((frame.seq, quiet(view.sight)));
         }
         let held = at.since(choosing.started_at);
+        let interval = self.last.map_or(Duration::ZERO, |last| at.since(last));
         if choosing.seen < 2 {
             if held < BLINK {
                 return State::Choosing(choosing);
@@ -158,7 +161,7 @@ impl Life {
         }
         let gone = at.since(choosing.last_alive) >= FIRST_LOOK;
         let passed = held >= FIRST_LOOK && choosing.worse >= WORSE && choosing.cut < CUT;
-        if held >= CHOICE || passed || gone { choosing.start(out) } else { State::Choosing(choosing) }
+        if held + interval >= CHOICE || passed || gone { choosing.start(out) } else { State::Choosing(choosing) }
     }
 
     fn active(&self, mut active: Active, frame: Frame, view: &View<'_>, out: &mut Observation) -> State {
@@ -166,6 +169,7 @@ impl Life {
             return self.rest(active, frame, view, out);
         }
         active.last_alive = frame.at;
+        active.quiet = 0;
         self.update(&mut active, frame, view, out);
         State::Active(active)
     }
@@ -175,7 +179,8 @@ impl Life {
             return self.rest(active, frame, view, out);
         }
         // Something that stayed behind may have kept the event open; whoever comes now is a visit of its own.
-        if view.sight.newcomer && frame.at.since(active.last_alive) >= self.settle {
+        let over = active.quiet >= 2 && frame.at.since(active.last_alive) >= self.settle;
+        if view.sight.newcomer && over {
             out.signals.push(active.end(EndReason::Quiet));
             return self.begin(frame, view, out);
         }
@@ -184,6 +189,7 @@ impl Life {
 
     /// A frame of an event in which nothing moves.
     fn rest(&self, mut active: Active, frame: Frame, view: &View<'_>, out: &mut Observation) -> State {
+        active.quiet += 1;
         if view.sight.lingering {
             self.update(&mut active, frame, view, out);
             return State::Settling(active);
@@ -238,7 +244,7 @@ impl Choosing {
         let Self { started_at, last_alive, best, region, shape, .. } = self;
         let described_at = best.at;
         out.signals.push(Signal::Start(Candidate { frame: best, cause: Cause::Motion, region, started_at }));
-        State::Active(Active { started_at, last_alive, described_at, shape })
+        State::Active(Active { started_at, last_alive, described_at, shape, quiet: 0 })
     }
 }
 

@@ -15,6 +15,10 @@ use crate::units::{Polygon, Region};
 const OLD: Duration = Duration::from_millis(1500);
 /// Of a thing's rim so much is edges that the scene does not have; of a glow or a soft shadow next to nothing.
 const EDGES: f32 = 0.35;
+/// A thing within its own soft shadow has its edges inside: of all its cells so many, ...
+const EDGES_INSIDE: f32 = 0.12;
+/// ... and as many as a square of the least area has along its sides.
+const SIDES: f32 = 4.0;
 /// Below this agreement with the background the picture shows something else altogether.
 const OTHER_SCENE: f32 = 0.45;
 /// A thing that fills so much of the view for so long is the view.
@@ -173,7 +177,9 @@ impl Watcher {
         for ((usable, open), class) in self.usable.iter_mut().zip(&self.open).zip(&self.classes) {
             *usable = *open && *class != Class::Thing;
         }
-        exposure::fit(&self.frame, self.background.reference(), &self.usable)
+        let fit = exposure::fit(&self.frame, self.background.reference(), &self.usable);
+        // Where things hide the whole scene, the light is taken to be as it was.
+        fit.unwrap_or_else(|| self.background.exposure())
     }
 
     fn mean_level(&self) -> f32 {
@@ -203,8 +209,12 @@ impl Watcher {
         sight.masked = self.take_out_masked(at);
         self.blobs.find(&self.marked, grid);
         self.measure(grid, spread, at);
-        let rules =
-            Rules { full: self.min_cells(), half: self.min_cells().div_ceil(2), patience: PATIENCE.max(dt * 3), at };
+        let rules = Rules {
+            full: self.min_cells(),
+            half: self.min_cells().div_ceil(2),
+            patience: PATIENCE.max(dt.saturating_mul(3)),
+            at,
+        };
         let kinds: Vec<Kind> = self.blobs.list.iter().map(|blob| rules.judge(blob)).collect();
         self.classify(grid, &kinds);
         self.describe(grid, &kinds, &mut sight);
@@ -242,11 +252,12 @@ impl Watcher {
                 (row > 0).then(|| i - grid.cols),
                 (row + 1 < grid.rows).then_some(i + grid.cols),
             ];
-            if neighbours.iter().flatten().any(|&j| !self.marked[j]) {
-                blob.rim += 1;
-                let edge = |j: &usize| self.background.edge(&self.frame, i, *j, &self.thresholds, spread);
-                blob.edges += usize::from(neighbours.iter().flatten().any(edge));
-            }
+            let edge = |j: &usize| self.background.edge(&self.frame, i, *j, &self.thresholds, spread);
+            let edge = neighbours.iter().flatten().any(edge);
+            let rim = neighbours.iter().flatten().any(|&j| !self.marked[j]);
+            blob.edges += usize::from(edge);
+            blob.rim += usize::from(rim);
+            blob.rim_edges += usize::from(edge && rim);
         }
     }
 
@@ -350,7 +361,7 @@ impl Rules {
         let still = self.at.saturating_sub(blob.stirred());
         if blob.area < self.half {
             Kind::Speck
-        } else if (blob.edges as f32) < EDGES * blob.rim as f32 || blob.rim == 0 {
+        } else if !self.has_edges(blob) {
             Kind::Light
         } else if still.is_zero() {
             Kind::Living { newcomer: blob.old * 4 < blob.area && blob.area >= self.full }
@@ -359,5 +370,12 @@ impl Rules {
         } else {
             Kind::Lingering { large: blob.area >= self.full }
         }
+    }
+
+    /// Whether it ends where the scene does not, as things do and light does not.
+    fn has_edges(&self, blob: &Blob) -> bool {
+        let inside = EDGES_INSIDE * blob.area as f32;
+        let sides = SIDES * (self.full as f32).sqrt();
+        blob.rim > 0 && blob.rim_edges as f32 >= EDGES * blob.rim as f32 || blob.edges as f32 >= inside.max(sides)
     }
 }

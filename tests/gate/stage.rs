@@ -169,7 +169,7 @@ impl Stage {
             let mut luma = self.empty[usize::from(shot.elsewhere)][i];
             for thing in &shot.things {
                 if x >= thing.x && x < thing.x + thing.w && y >= thing.y && y < thing.y + thing.h {
-                    luma = f64::from(thing.luma) + 12.0 * ((x - thing.x) * 0.3).sin();
+                    luma = f64::from(thing.luma) + 4.0 * ((x - thing.x) * 0.3).sin();
                 }
             }
             luma *= gain;
