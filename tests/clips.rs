@@ -1,0 +1,195 @@
+//! Recorded footage with checked ground truth, through the real source, gate, model and pipeline: every visit becomes one
+//! event, in time, and nothing is invented.
+//!
+//! `EYEWITNESS_CLIPS` names the folder with `labels.json` and the clips (Intel's sample-videos, CC BY 4.0); without it
+//! these tests say that they skipped.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use eyewitness::clock::{Clock, Moment};
+use eyewitness::config::Config;
+use eyewitness::event::{Event, Kind};
+use eyewitness::gate::{Gate, Settings, Signal};
+use eyewitness::health::CameraHealth;
+use eyewitness::ids::CameraId;
+use eyewitness::pipeline::Pipeline;
+use eyewitness::source::{self, Counters, Decode, Location, Pace, mailbox};
+use eyewitness::telemetry::Metrics;
+use eyewitness::vlm::{self, Model};
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// How late an event may start, and how far outside of a visit it may begin, in seconds.
+const TOLERANCE: f64 = 1.5;
+
+struct Clip {
+    path: PathBuf,
+    fps: f32,
+    visits: Vec<Visit>,
+}
+
+struct Visit {
+    from: f64,
+    to: f64,
+    who: String,
+}
+
+/// One event of the gate, in seconds of the clip.
+#[derive(Debug, Default, Clone)]
+struct Seen {
+    started: f64,
+    /// The frame at which the start was passed on.
+    announced: f64,
+    ended: f64,
+}
+
+fn clips() -> Option<Vec<Clip>> {
+    let Some(folder) = std::env::var_os("EYEWITNESS_CLIPS").map(PathBuf::from).filter(|f| f.is_dir()) else {
+        eprintln!("skipped: EYEWITNESS_CLIPS names no folder with labelled clips");
+        return None;
+    };
+    let labels: Value = serde_json::from_slice(&std::fs::read(folder.join("labels.json")).unwrap()).unwrap();
+    let clips = labels["clips"].as_object().unwrap().iter().map(|(name, clip)| Clip {
+        path: folder.join(name),
+        fps: clip["fps"].as_f64().unwrap() as f32,
+        visits: clip["events"].as_array().unwrap().iter().map(visit).collect(),
+    });
+    Some(clips.collect())
+}
+
+fn visit(event: &Value) -> Visit {
+    Visit {
+        from: event["from"].as_f64().unwrap(),
+        to: event["to"].as_f64().unwrap(),
+        who: event["who"].as_str().unwrap().to_owned(),
+    }
+}
+
+/// What is wrong with these events, in words; empty: each visit is one event, in time, and there is no other.
+fn judge(clip: &Clip, events: &[Seen]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut rest: Vec<_> = events.to_vec();
+    for visit in &clip.visits {
+        let of = |event: &Seen| event.started >= visit.from - TOLERANCE && event.started <= visit.to + TOLERANCE;
+        let (mine, others): (Vec<_>, Vec<_>) = rest.into_iter().partition(of);
+        rest = others;
+        match mine.as_slice() {
+            [one] if one.announced > visit.from + TOLERANCE => {
+                wrong.push(format!("{} is announced {:.1} s late", visit.who, one.announced - visit.from));
+            }
+            [_] => {}
+            [] => wrong.push(format!("{} is missed", visit.who)),
+            many => wrong.push(format!("{} becomes {} events", visit.who, many.len())),
+        }
+    }
+    wrong.extend(rest.iter().map(|event| format!("an event at {:.1} s is invented", event.started)));
+    wrong
+}
+
+async fn gate_over(clip: &Clip, fps: f32) -> Vec<Seen> {
+    let camera = CameraId::new("clip").unwrap();
+    let clock = Clock::system();
+    let (frames_in, mut frames) = mailbox::channel();
+    let (health_in, health) = watch::channel(CameraHealth::starting(clock.now().wall));
+    let settings = source_settings(&camera, &clip.path, fps);
+    tokio::spawn(source::run(
+        settings,
+        clock,
+        Arc::new(Counters::default()),
+        frames_in,
+        health_in,
+        CancellationToken::new(),
+    ));
+    let mut gate = Gate::new(camera, Settings::default());
+    let mut events: Vec<Seen> = Vec::new();
+    let mut zero: Option<Moment> = None;
+    while let Some(frame) = frames.take().await {
+        let pts = frame.pts.unwrap_or_default();
+        let origin = *zero.get_or_insert(Moment { mono: frame.at.mono - pts, wall: frame.at.wall });
+        let seconds = |at: Moment| at.since(origin).as_secs_f64();
+        for signal in gate.observe(frame).signals {
+            match signal {
+                Signal::Start(candidate) => events.push(Seen {
+                    started: seconds(candidate.started_at),
+                    announced: pts.as_secs_f64(),
+                    ended: f64::NAN,
+                }),
+                Signal::Update(_) => {}
+                Signal::End { ended_at, .. } => events.last_mut().unwrap().ended = seconds(ended_at),
+            }
+        }
+    }
+    assert!(zero.is_some(), "no frame: {}", health.borrow().reason);
+    events
+}
+
+fn source_settings(camera: &CameraId, path: &Path, fps: f32) -> source::Settings {
+    source::Settings {
+        camera: camera.clone(),
+        location: Location::File { path: path.to_owned(), pace: Pace::Fast, repeat: false },
+        decode: Decode::All,
+        decoder: None,
+        fps,
+        timeout: Duration::from_secs(20),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_visit_is_one_event_in_time() {
+    let mut wrong = Vec::new();
+    for clip in clips().unwrap_or_default() {
+        for fps in [5.0, clip.fps] {
+            let events = gate_over(&clip, fps).await;
+            println!("{} at {fps} frames per second", clip.path.file_name().unwrap().display());
+            println!("  {:>6} {:>6}   {:>6} {:>6} {:>6}  who", "from", "to", "start", "said", "end");
+            for visit in &clip.visits {
+                let near = |e: &&Seen| e.started >= visit.from - TOLERANCE && e.started <= visit.to + TOLERANCE;
+                let event = events.iter().find(near).cloned().unwrap_or_default();
+                println!(
+                    "  {:6.1} {:6.1}   {:6.1} {:6.1} {:6.1}  {}",
+                    visit.from, visit.to, event.started, event.announced, event.ended, visit.who
+                );
+            }
+            wrong.extend(judge(&clip, &events).into_iter().map(|w| format!("{} at {fps}: {w}", clip.path.display())));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_visit_gets_words() {
+    for clip in clips().unwrap_or_default() {
+        let text = format!(
+            "node = \"test\"\n[[camera]]\nid = \"clip\"\nurl = {}\npace = \"fast\"\n",
+            Value::from(clip.path.to_str().unwrap())
+        );
+        let config = Config::parse("test", &text, &|_| None).unwrap().config;
+        let clock = Clock::system();
+        let settings = vlm::Settings { threads: 1, ..config.model.settings.clone() };
+        let model = Model::start(settings, clock).unwrap();
+        source::init().unwrap();
+        let events = Arc::new(Mutex::new(Vec::<Event>::new()));
+        let kept = events.clone();
+        let hook = Arc::new(move |event: &Event| kept.lock().unwrap().push(event.clone()));
+        let metrics = Arc::new(Metrics::new());
+        let mut pipeline = Pipeline::start(&config, model, metrics.clone(), clock, Some(hook));
+        tokio::time::timeout(Duration::from_secs(300), pipeline.ended()).await.expect("the clip is over");
+
+        let events = events.lock().unwrap().clone();
+        for event in &events {
+            println!("{:<6} {}", event.kind.name(), event.description.as_deref().unwrap_or("-"));
+        }
+        let of = |kind: Kind| events.iter().filter(|event| event.kind == kind).count();
+        assert_eq!((of(Kind::Start), of(Kind::End)), (clip.visits.len(), clip.visits.len()));
+        assert!(events.iter().all(|event| event.description.is_some()), "an event without words");
+        assert!(events.iter().map(|event| event.seq).eq(1..=events.len() as u64), "a gap in the numbers");
+        let described = metrics.frames_of("clip", "described");
+        let frames: u64 =
+            eyewitness::gate::Outcome::ALL.iter().map(|outcome| metrics.frames_of("clip", outcome.name())).sum();
+        println!("{described} of {frames} frames described, {:.2} s of model", metrics.model_time().as_secs_f64());
+        assert_eq!(described, events.iter().filter(|event| event.kind != Kind::End).count() as u64);
+    }
+}
