@@ -1,5 +1,7 @@
 //! The source against real peers: an RTSP server, web servers, files, and some that misbehave. Every wait is bounded.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests; clippy.toml lets only test functions themselves")]
+
 mod support;
 
 use std::path::{Path, PathBuf};

@@ -155,8 +155,10 @@ fn protect(server: &gst_rtsp_server::RTSPServer, factory: &gst_rtsp_server::RTSP
 }
 
 /// Not every test file uses everything here; this does.
-const _: (fn(&Stream) -> RtspServer, fn(&RtspServer) -> u16, fn(&RtspServer) -> String, fn(RtspServer) -> u16) =
-    (RtspServer::start, RtspServer::port, RtspServer::url, RtspServer::stop);
+const _: fn(&Stream) -> RtspServer = RtspServer::start;
+const _: fn(&RtspServer) -> u16 = RtspServer::port;
+const _: fn(&RtspServer) -> String = RtspServer::url;
+const _: fn(RtspServer) -> u16 = RtspServer::stop;
 const _: fn() -> Stream = Stream::ball;
 const _: fn() -> [Stream; 3] =
     || [Stream::File { path: PathBuf::new(), rounds: 1 }, Stream::TestWithSound, Stream::Sound];
