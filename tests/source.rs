@@ -12,7 +12,7 @@ use eyewitness::clock::Clock;
 use eyewitness::frame::{Frame, PixelFormat};
 use eyewitness::health::{CameraHealth, CameraState};
 use eyewitness::ids::CameraId;
-use eyewitness::source::{self, Counters, Decode, Ended, Location, Pace, Settings, mailbox};
+use eyewitness::source::{self, Counters, Decode, Ended, Location, Pace, Settings, Transport, mailbox};
 use gstreamer::prelude::*;
 use support::rtsp_server::{RtspServer, Stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -143,6 +143,23 @@ async fn rtsp_over_tcp_delivers_frames() {
     let health = camera.becomes(CameraState::Online, "320x240 h264, decoded by ").await;
     assert_eq!(health.failures, 0);
     camera.cancelled_quickly().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn udp_on_request_and_a_recording_as_a_camera() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = RtspServer::start(&Stream::File { path: clip(folder.path()) });
+    let Location::Rtsp { url, .. } = Location::parse(&server.url()).unwrap() else { panic!("it is an RTSP address") };
+    let location = Location::Rtsp { url, transport: Transport::Udp };
+    let mut camera = start(Settings { location, ..settings("test://") });
+    let first = camera.frame().await;
+    let mut last = first.clone();
+    while last.pts.unwrap() < first.pts.unwrap() + Duration::from_millis(3000) {
+        last = camera.frame().await;
+    }
+    let took = last.at.since(first.at);
+    assert!(took > Duration::from_millis(2500), "in real time: {took:?}");
+    assert_eq!(camera.counters.reconnects(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -362,7 +379,8 @@ async fn a_truncated_file_gives_what_it_has() {
     let whole = std::fs::read(clip(folder.path())).unwrap();
     let headless = folder.path().join("headless.mp4");
     std::fs::write(&headless, &whole[..600]).unwrap();
-    let reason = start(played(&headless, Pace::RealTime, 0.0)).fails().await.reason;
+    let settings = Settings { timeout: Duration::from_secs(2), ..played(&headless, Pace::RealTime, 0.0) };
+    let reason = start(settings).fails().await.reason;
     // It depends on which plugin notices first.
     assert!(reason.contains("damaged") || reason.contains("no video"), "{reason}");
 

@@ -27,6 +27,10 @@ pub(super) fn before(location: &Location) -> Result<(), Problem> {
 /// A better reason than `problem`, if a plain connection attempt has one. For a camera that never came online.
 pub(super) async fn after(location: &Location, problem: Problem) -> Problem {
     let url = match location {
+        // `parsebin` may swallow the error of a demuxer that fails while it is being plugged in.
+        Location::File { .. } if matches!(problem, Problem::NoAnswer { .. }) => {
+            return Problem::Damaged("no picture comes out of the file".to_owned());
+        }
         Location::Rtsp { url, .. } | Location::Http { url } if problem.vague() => url,
         _ => return problem,
     };

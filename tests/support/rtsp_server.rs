@@ -11,8 +11,8 @@ use gstreamer_rtsp_server as gst_rtsp_server;
 /// What the server sends. H.264 unless said.
 #[derive(Debug, Clone)]
 pub(crate) enum Stream {
-    /// An `.mp4` with H.264, in real time, so many times in a row; each client starts at its beginning.
-    File { path: PathBuf, rounds: u32 },
+    /// An `.mp4` with H.264, in real time; each client gets it once, from its beginning, and then the stream ends.
+    File { path: PathBuf },
     /// A moving ball.
     Test { width: u32, height: u32, fps: u32, key_every: u32 },
     /// A moving ball, and sound that nobody should ask for.
@@ -29,11 +29,10 @@ impl Stream {
 
     fn launch(&self) -> String {
         match self {
-            Self::File { path, rounds } => {
-                let round = format!("filesrc location=\"{}\" ! qtdemux ! h264parse ! queue ! c. ", path.display());
-                let rounds = round.repeat(*rounds as usize);
-                format!("( concat name=c ! h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96 {rounds})")
-            }
+            Self::File { path } => format!(
+                "( filesrc location={} ! qtdemux ! h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96 )",
+                path.display()
+            ),
             Self::Test { width, height, fps, key_every } => format!("( {} )", ball(*width, *height, *fps, *key_every)),
             Self::TestWithSound => format!("( {} {} name=pay1 )", ball(320, 240, 25, 25), SOUND),
             Self::Sound => format!("( {SOUND} name=pay0 )"),
@@ -160,5 +159,4 @@ const _: fn(&RtspServer) -> u16 = RtspServer::port;
 const _: fn(&RtspServer) -> String = RtspServer::url;
 const _: fn(RtspServer) -> u16 = RtspServer::stop;
 const _: fn() -> Stream = Stream::ball;
-const _: fn() -> [Stream; 3] =
-    || [Stream::File { path: PathBuf::new(), rounds: 1 }, Stream::TestWithSound, Stream::Sound];
+const _: fn() -> [Stream; 3] = || [Stream::File { path: PathBuf::new() }, Stream::TestWithSound, Stream::Sound];
