@@ -178,7 +178,6 @@ async fn a_server_that_dies_and_comes_back_with_another_size() {
     camera.becomes(CameraState::Online, "320x240").await;
     let port = server.stop();
     let health = camera.becomes(CameraState::Offline, "").await;
-    println!("server gone: {}", health.reason);
     assert!(!health.reason.is_empty() && health.failures >= 1, "{health:?}");
     camera.becomes(CameraState::Offline, "connection refused").await;
 
