@@ -1,5 +1,7 @@
 //! The source against real peers: an RTSP server, web servers, files, and some that misbehave. Every wait is bounded.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests; clippy.toml lets only test functions themselves")]
+
 mod support;
 
 use std::path::{Path, PathBuf};
@@ -10,7 +12,7 @@ use eyewitness::clock::Clock;
 use eyewitness::frame::{Frame, PixelFormat};
 use eyewitness::health::{CameraHealth, CameraState};
 use eyewitness::ids::CameraId;
-use eyewitness::source::{self, Counters, Decode, Ended, Location, Pace, Settings, mailbox};
+use eyewitness::source::{self, Counters, Decode, Ended, Location, Pace, Settings, Transport, mailbox};
 use gstreamer::prelude::*;
 use support::rtsp_server::{RtspServer, Stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -42,8 +44,14 @@ impl Camera {
     async fn becomes(&mut self, state: CameraState, reason: &str) -> CameraHealth {
         let wanted = |h: &CameraHealth| h.state == state && h.reason.contains(reason);
         let waited = tokio::time::timeout(BOUND, self.health.wait_for(wanted)).await;
-        let last = waited.map(|h| h.unwrap().clone());
-        last.unwrap_or_else(|_| panic!("not {state:?} `{reason}` but {:?}", self.health.borrow()))
+        let last = waited.ok().and_then(|h| h.ok().map(|h| h.clone()));
+        last.unwrap_or_else(|| panic!("not {state:?} `{reason}` but {:?}", self.health.borrow()))
+    }
+
+    /// Waits for the first failure.
+    async fn fails(&mut self) -> CameraHealth {
+        let failed = tokio::time::timeout(BOUND, self.health.wait_for(|h| h.failures > 0)).await;
+        failed.expect("it fails").unwrap().clone()
     }
 
     async fn ended(self) -> Ended {
@@ -138,6 +146,23 @@ async fn rtsp_over_tcp_delivers_frames() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn udp_on_request_and_a_recording_as_a_camera() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = RtspServer::start(&Stream::File { path: clip(folder.path()) });
+    let Location::Rtsp { url, .. } = Location::parse(&server.url()).unwrap() else { panic!("it is an RTSP address") };
+    let location = Location::Rtsp { url, transport: Transport::Udp };
+    let mut camera = start(Settings { location, ..settings("test://") });
+    let first = camera.frame().await;
+    let mut last = first.clone();
+    while last.pts.unwrap() < first.pts.unwrap() + Duration::from_millis(3000) {
+        last = camera.frame().await;
+    }
+    let took = last.at.since(first.at);
+    assert!(took > Duration::from_millis(2500), "in real time: {took:?}");
+    assert_eq!(camera.counters.reconnects(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sound_is_not_asked_for() {
     let server = RtspServer::start(&Stream::TestWithSound);
     start(settings(&server.url())).frame().await;
@@ -207,6 +232,43 @@ async fn a_server_that_never_answers_is_given_up_and_can_be_cancelled() {
     camera.cancelled_quickly().await;
 }
 
+/// Between the camera and its server: passes everything on until it is told to hold still, with the connection open.
+async fn stalling_proxy(server: u16, stalled: watch::Receiver<bool>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut stalled = stalled.clone();
+            tokio::spawn(async move {
+                let mut server = tokio::net::TcpStream::connect(("127.0.0.1", server)).await.unwrap();
+                let still = stalled.wait_for(|stalled| *stalled);
+                tokio::select! {
+                    _ = tokio::io::copy_bidirectional(&mut client, &mut server) => return,
+                    _ = still => {}
+                }
+                std::future::pending::<()>().await;
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_camera_that_stops_in_the_middle_is_lost_after_the_timeout() {
+    let server = RtspServer::start(&Stream::ball());
+    let (stall, stalled) = watch::channel(false);
+    let port = stalling_proxy(server.port(), stalled).await;
+    let url = format!("rtsp://127.0.0.1:{port}/stream");
+    let mut camera = start(Settings { timeout: Duration::from_secs(1), ..settings(&url) });
+    camera.frame().await;
+    stall.send_replace(true);
+    camera.becomes(CameraState::Offline, "no picture for 1 s").await;
+    stall.send_replace(false);
+    camera.becomes(CameraState::Online, "320x240").await;
+    stall.send_replace(true);
+    camera.cancelled_quickly().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_sends_garbage() {
     for scheme in ["rtsp", "http"] {
@@ -220,14 +282,11 @@ async fn a_server_that_sends_garbage() {
             }
         });
         let mut camera = start(Settings { timeout: Duration::from_secs(3), ..settings(&url) });
-        let health = camera.becomes(CameraState::Offline, "").await;
-        let health = if health.failures == 0 {
-            tokio::time::timeout(BOUND, camera.health.wait_for(|h| h.failures > 0)).await.unwrap().unwrap().clone()
-        } else {
-            health
-        };
-        println!("{scheme} garbage: {}", health.reason);
-        assert!(!health.reason.is_empty());
+        let health = camera.fails().await;
+        assert!(
+            health.reason.contains("answers, but not with a stream") || health.reason.contains("no video format"),
+            "{health:?}"
+        );
         camera.cancelled_quickly().await;
     }
 }
@@ -293,9 +352,6 @@ async fn files_that_are_none() {
     let (empty, text) = (folder.path().join("empty.mp4"), folder.path().join("text.mp4"));
     std::fs::write(&empty, "").unwrap();
     std::fs::write(&text, "This is no video.\n".repeat(100)).unwrap();
-    let clip = std::fs::read(clip(folder.path())).unwrap();
-    let headless = folder.path().join("headless.mp4");
-    std::fs::write(&headless, &clip[..600]).unwrap();
     let noise = folder.path().join("noise.mp4");
     std::fs::write(&noise, (0..50_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect::<Vec<_>>())
         .unwrap();
@@ -305,8 +361,7 @@ async fn files_that_are_none() {
         (folder.path().join("absent.mp4"), "there is no file"),
         (folder.path().to_owned(), "it is a folder"),
         (empty, "is empty"),
-        (text, "text, no video"),
-        (headless, "damaged"),
+        (text, "text or a web page"),
         (noise, "no video format"),
         (sound, "no video in the stream"),
     ];
@@ -321,11 +376,17 @@ async fn files_that_are_none() {
 async fn a_truncated_file_gives_what_it_has() {
     let folder = tempfile::tempdir().unwrap();
     let whole = std::fs::read(clip(folder.path())).unwrap();
+    let headless = folder.path().join("headless.mp4");
+    std::fs::write(&headless, &whole[..600]).unwrap();
+    let settings = Settings { timeout: Duration::from_secs(2), ..played(&headless, Pace::RealTime, 0.0) };
+    let reason = start(settings).fails().await.reason;
+    // It depends on which plugin notices first.
+    assert!(reason.contains("damaged") || reason.contains("no video"), "{reason}");
+
     let cut = folder.path().join("cut.mp4");
     std::fs::write(&cut, &whole[..whole.len() * 2 / 3]).unwrap();
-    let (frames, ended) = start(played(&cut, Pace::Fast, 0.0)).all().await;
+    let (frames, _) = start(played(&cut, Pace::Fast, 0.0)).all().await;
     assert!((10..50).contains(&frames.len()), "{}", frames.len());
-    println!("truncated: {} frames, {ended:?}", frames.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -380,6 +441,13 @@ async fn a_test_pattern() {
     assert_eq!(last.pts.unwrap() - first.pts.unwrap(), Duration::from_millis(800));
     assert!(camera.counters.rate_limited() >= 12);
     camera.becomes(CameraState::Online, "640x480 raw video, 25 frames per second").await;
+
+    // Nobody takes frames for a while: the newest waits, the others are counted.
+    while camera.frames.superseded() < 2 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let newest = camera.frame().await;
+    assert_eq!(newest.seq, last.seq + camera.frames.superseded() + 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -467,13 +535,14 @@ async fn mp4_over_http_plays_at_its_own_pace_and_errors_have_words() {
             "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
             "wrong user name or password",
         ),
-        ("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 26\r\n\r\n<html><body>Hi</body></html>", ""),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 28\r\n\r\n<html><body>Hi</body></html>",
+            "text",
+        ),
     ] {
         let url = web(answer, vec![], false).await;
         let mut camera = start(Settings { timeout: Duration::from_secs(3), ..settings(&url) });
-        let health =
-            tokio::time::timeout(BOUND, camera.health.wait_for(|h| h.failures > 0)).await.unwrap().unwrap().clone();
-        println!("{}: {}", answer.lines().next().unwrap(), health.reason);
+        let health = camera.fails().await;
         assert!(health.reason.contains(words), "{health:?}");
     }
 }

@@ -26,7 +26,8 @@ impl Codec {
             ("video/x-vp8", _) => Self::Vp8,
             ("video/x-vp9", _) => Self::Vp9,
             ("video/x-av1", _) => Self::Av1,
-            ("video/mpeg", Some(4)) => Self::Mpeg4,
+            // What AVI files call the same.
+            ("video/mpeg", Some(4)) | ("video/x-divx", _) => Self::Mpeg4,
             ("video/mpeg", Some(1 | 2)) => Self::Mpeg2,
             ("image/jpeg", _) => Self::Jpeg,
             ("video/x-raw", _) => Self::Raw,
@@ -42,7 +43,7 @@ impl Codec {
             Self::H265 => ("h265parse", "video/x-h265,stream-format=byte-stream,alignment=au"),
             Self::Vp9 => ("vp9parse", "video/x-vp9,alignment=super-frame"),
             Self::Av1 => ("av1parse", "video/x-av1,stream-format=obu-stream,alignment=tu"),
-            Self::Mpeg4 => ("mpeg4videoparse", "video/mpeg,mpegversion=4,systemstream=false"),
+            Self::Mpeg4 => ("mpeg4videoparse", "video/mpeg,mpegversion=4,systemstream=false;video/x-divx"),
             Self::Mpeg2 => ("mpegvideoparse", "video/mpeg,systemstream=false"),
             Self::Vp8 | Self::Jpeg | Self::Raw => return None,
         })

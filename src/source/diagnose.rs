@@ -4,7 +4,6 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
-use secrecy::SecretString;
 use tokio::net::TcpStream;
 
 use super::location::{Address, Location};
@@ -25,13 +24,22 @@ pub(super) fn before(location: &Location) -> Result<(), Problem> {
     }
 }
 
-/// A better reason than `problem`, if a plain connection attempt fails too.
+/// A better reason than `problem`, if a plain connection attempt has one. For a camera that never came online.
 pub(super) async fn after(location: &Location, problem: Problem) -> Problem {
     let url = match location {
+        // `parsebin` may swallow the error of a demuxer that fails while it is being plugged in.
+        Location::File { .. } if matches!(problem, Problem::NoAnswer { .. }) => {
+            return Problem::Damaged("no picture comes out of the file".to_owned());
+        }
         Location::Rtsp { url, .. } | Location::Http { url } if problem.vague() => url,
         _ => return problem,
     };
-    connect(url).await.unwrap_or(problem)
+    let Some(Address { host, port, .. }) = Address::split(url) else { return problem };
+    match (connect(&host, port).await, problem) {
+        (Some(better), _) => better,
+        (None, Problem::Other(why) | Problem::Damaged(why)) => Problem::Nonsense { host, port, why },
+        (None, problem) => problem,
+    }
 }
 
 fn file(path: &Path) -> Result<(), Problem> {
@@ -50,17 +58,18 @@ fn file(path: &Path) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn connect(url: &SecretString) -> Option<Problem> {
-    let Address { host, port, .. } = Address::split(url)?;
-    let looked_up = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((host.as_str(), port))).await;
+/// What keeps a plain connection from being made; `None`: nothing does.
+async fn connect(host: &str, port: u16) -> Option<Problem> {
+    let looked_up = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((host, port))).await;
+    let host = host.to_owned();
     let addresses: Vec<_> = match looked_up {
         Ok(Ok(found)) => found.collect(),
-        _ => return Some(Problem::HostUnknown { host: host.clone() }),
+        _ => return Some(Problem::HostUnknown { host }),
     };
     match tokio::time::timeout(PATIENCE, TcpStream::connect(&addresses[..])).await {
         Ok(Ok(_)) => None,
-        Ok(Err(e)) if e.kind() == ErrorKind::ConnectionRefused => Some(Problem::Refused { host: host.clone(), port }),
-        Ok(Err(e)) => Some(Problem::Unreachable { host: host.clone(), why: e.to_string() }),
-        Err(_) => Some(Problem::ConnectTimeout { host: host.clone(), port }),
+        Ok(Err(e)) if e.kind() == ErrorKind::ConnectionRefused => Some(Problem::Refused { host, port }),
+        Ok(Err(e)) => Some(Problem::Unreachable { host, why: e.to_string() }),
+        Err(_) => Some(Problem::ConnectTimeout { host, port }),
     }
 }

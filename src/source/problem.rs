@@ -40,12 +40,14 @@ pub enum Problem {
     FileUnreadable { path: PathBuf, why: String },
     #[error("`{}` is empty", .path.display())]
     FileEmpty { path: PathBuf },
-    #[error("this is a text, no video")]
+    #[error("this is a text or a web page, no video")]
     Text,
     #[error(
         "what arrives is no video format that GStreamer knows: the data are damaged, or something else answers there"
     )]
     Garbage,
+    #[error("port {port} of `{host}` answers, but not with a stream: {why}")]
+    Nonsense { host: String, port: u16, why: String },
     #[error("the data are damaged: {0}")]
     Damaged(String),
     #[error("there is no video in the stream")]
@@ -97,22 +99,26 @@ impl Problem {
             return match kind {
                 gst::ResourceError::NotFound => Self::NotFound,
                 gst::ResourceError::NotAuthorized => Self::Unauthorised,
+                gst::ResourceError::Read => Self::Other("the connection broke off".to_owned()),
                 gst::ResourceError::Busy => Self::Device("it is in use".to_owned()),
                 _ => Self::Other(words),
             };
         }
         match error.kind::<gst::StreamError>() {
-            Some(gst::StreamError::TypeNotFound) => Self::Garbage,
-            Some(gst::StreamError::WrongType) => Self::Garbage,
+            Some(gst::StreamError::TypeNotFound | gst::StreamError::WrongType) => Self::Garbage,
             Some(gst::StreamError::CodecNotFound) => Self::UnknownCodec(codec_in(debug)),
             Some(gst::StreamError::Demux) => Self::Damaged(words),
+            // "Internal data stream error": the plugins gave up and nobody said why.
+            Some(gst::StreamError::Failed) => {
+                Self::Damaged("the stream broke off, or is of an unusual kind".to_owned())
+            }
             _ => Self::Other(words),
         }
     }
 
     /// Whether asking the network why may tell more than GStreamer did.
     pub(super) fn vague(&self) -> bool {
-        matches!(self, Self::Other(_) | Self::Pipeline(_) | Self::Garbage | Self::NoAnswer { .. } | Self::Silent { .. })
+        matches!(self, Self::Other(_) | Self::Damaged(_) | Self::Pipeline(_) | Self::Garbage | Self::NoAnswer { .. })
     }
 }
 

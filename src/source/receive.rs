@@ -224,13 +224,24 @@ fn parser(
             told.tell(Signal::Failed(problem));
         }
     });
-    let life = Arc::clone(life);
-    parser.connect_no_more_pads(move |_| {
+    // Both say that no more streams will come: one with the list of streams, one at the end of the data.
+    let (empty, told) = (no_video(&branch, life), no_video(&branch, life));
+    parser.connect_no_more_pads(move |_| empty());
+    parser.connect("drained", false, move |_| {
+        told();
+        None
+    });
+    Ok(parser)
+}
+
+/// Tells of a stream without video, if there is none by now.
+fn no_video(branch: &Arc<Mutex<Option<Vec<gst::Element>>>>, life: &Arc<Life>) -> impl Fn() + Send + Sync + 'static {
+    let (branch, life) = (Arc::clone(branch), Arc::clone(life));
+    move || {
         if branch.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
             life.tell(Signal::Failed(Problem::NoVideo));
         }
-    });
-    Ok(parser)
+    }
 }
 
 /// Leads a parsed stream to the router, if it is video and the first one, or follows one that is gone.
@@ -246,6 +257,8 @@ fn attach(
     let name = structure.name().as_str();
     let codec = match Codec::of(name, structure.get("mpegversion").ok()) {
         Some(codec) => codec,
+        // A web page, such as a camera's log-in.
+        None if name == "text/html" => return Err(Problem::Text),
         None if name.starts_with("video/") => return Err(Problem::UnknownCodec(name.to_owned())),
         None => return Ok(()),
     };

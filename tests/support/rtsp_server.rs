@@ -10,9 +10,9 @@ use gstreamer_rtsp_server as gst_rtsp_server;
 
 /// What the server sends. H.264 unless said.
 #[derive(Debug, Clone)]
-pub(crate) enum Stream {
-    /// An `.mp4` with H.264, in real time, so many times in a row; each client starts at its beginning.
-    File { path: PathBuf, rounds: u32 },
+pub enum Stream {
+    /// An `.mp4` with H.264, in real time; each client gets it once, from its beginning, and then the stream ends.
+    File { path: PathBuf },
     /// A moving ball.
     Test { width: u32, height: u32, fps: u32, key_every: u32 },
     /// A moving ball, and sound that nobody should ask for.
@@ -23,17 +23,16 @@ pub(crate) enum Stream {
 
 impl Stream {
     /// 320x240, 25 frames per second, a keyframe every second.
-    pub(crate) fn ball() -> Self {
+    pub fn ball() -> Self {
         Self::Test { width: 320, height: 240, fps: 25, key_every: 25 }
     }
 
     fn launch(&self) -> String {
         match self {
-            Self::File { path, rounds } => {
-                let round = format!("filesrc location=\"{}\" ! qtdemux ! h264parse ! queue ! c. ", path.display());
-                let rounds = round.repeat(*rounds as usize);
-                format!("( concat name=c ! h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96 {rounds})")
-            }
+            Self::File { path } => format!(
+                "( filesrc location={} ! qtdemux ! h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96 )",
+                path.display()
+            ),
             Self::Test { width, height, fps, key_every } => format!("( {} )", ball(*width, *height, *fps, *key_every)),
             Self::TestWithSound => format!("( {} {} name=pay1 )", ball(320, 240, 25, 25), SOUND),
             Self::Sound => format!("( {SOUND} name=pay0 )"),
@@ -53,7 +52,7 @@ fn ball(width: u32, height: u32, fps: u32, key_every: u32) -> String {
 
 /// A running server. Dropping it cuts every client and closes the port.
 #[derive(Debug)]
-pub(crate) struct RtspServer {
+pub struct RtspServer {
     port: u16,
     context: glib::MainContext,
     main: glib::MainLoop,
@@ -61,16 +60,16 @@ pub(crate) struct RtspServer {
 }
 
 /// User name and password (digest).
-pub(crate) type Login = (&'static str, &'static str);
+pub type Login = (&'static str, &'static str);
 
 impl RtspServer {
     /// Starts on a free port.
-    pub(crate) fn start(stream: &Stream) -> Self {
+    pub fn start(stream: &Stream) -> Self {
         Self::start_on(0, stream, None)
     }
 
     /// Starts on `port` (0: a free one), open to everybody or to one login.
-    pub(crate) fn start_on(port: u16, stream: &Stream, login: Option<Login>) -> Self {
+    pub fn start_on(port: u16, stream: &Stream, login: Option<Login>) -> Self {
         gstreamer::init().unwrap();
         let context = glib::MainContext::new();
         let main = glib::MainLoop::new(Some(&context), false);
@@ -85,16 +84,16 @@ impl RtspServer {
         Self { port, context, main, thread: Some(thread) }
     }
 
-    pub(crate) fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.port
     }
 
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("rtsp://127.0.0.1:{}/stream", self.port)
     }
 
     /// Cuts every client, closes the port and gives it back for a new start.
-    pub(crate) fn stop(mut self) -> u16 {
+    pub fn stop(mut self) -> u16 {
         self.halt();
         self.port
     }
@@ -155,8 +154,9 @@ fn protect(server: &gst_rtsp_server::RTSPServer, factory: &gst_rtsp_server::RTSP
 }
 
 /// Not every test file uses everything here; this does.
-const _: (fn(&Stream) -> RtspServer, fn(&RtspServer) -> u16, fn(&RtspServer) -> String, fn(RtspServer) -> u16) =
-    (RtspServer::start, RtspServer::port, RtspServer::url, RtspServer::stop);
+const _: fn(&Stream) -> RtspServer = RtspServer::start;
+const _: fn(&RtspServer) -> u16 = RtspServer::port;
+const _: fn(&RtspServer) -> String = RtspServer::url;
+const _: fn(RtspServer) -> u16 = RtspServer::stop;
 const _: fn() -> Stream = Stream::ball;
-const _: fn() -> [Stream; 3] =
-    || [Stream::File { path: PathBuf::new(), rounds: 1 }, Stream::TestWithSound, Stream::Sound];
+const _: fn() -> [Stream; 3] = || [Stream::File { path: PathBuf::new() }, Stream::TestWithSound, Stream::Sound];
