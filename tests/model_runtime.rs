@@ -1,6 +1,8 @@
 //! The ONNX Runtime library absent, not a library, another library, too old: words instead of a panic, and after all that the
 //! right one still loads. One process, so one test.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -1,5 +1,7 @@
 //! Model folders that are wrong: each file is named, with what is wrong and what it should hold, and nothing panics.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
+
 use std::fs;
 use std::path::Path;
 

@@ -1,6 +1,8 @@
 //! The default model against its fixtures (`models/tiny/fixtures/expected.json`): preprocessing, prompt, first logits, yes/no
 //! and, where the margins allow it, the sentence. Then what the thread around it promises.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +13,17 @@ use eyewitness::image::{Preprocessor, read_file};
 use eyewitness::units::{Polygon, Region};
 use eyewitness::vlm::{AskError, Engine, Model, Precision, PromptError, Provider, Question, Settings};
 use serde_json::Value;
+
+/// The graphs are int8 with ranges taken per picture: one sample in a hundred that is rounded the other way (Pillow's resizer
+/// and JPEG decoder against ours) moves the features' length by 2 %, measured with the reference loop.
+const FEATURES: f64 = 0.05;
+
+/// The same moves an unclear yes/no by up to 0.2, a clear one hardly.
+#[track_caller]
+fn near(have: f64, want: f64, what: &str) {
+    let clear = !(0.1..=0.9).contains(&want);
+    assert!((have - want).abs() < if clear { 0.1 } else { 0.3 }, "{what}: {have}, not {want}");
+}
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -62,7 +75,7 @@ fn the_way_from_pixels_to_the_first_logits_is_the_reference() {
         let probe = engine.probe(&pixels, "Describe the scene.", 1).unwrap();
         assert_eq!(probe.prompt_ids.len() as u64, picture["prompt_tokens"].as_u64().unwrap());
         let (have, want) = (l2(&probe.features), picture["image_features_l2"].as_f64().unwrap());
-        assert!((have / want - 1.0).abs() < 0.02, "{file}: features {have}, not {want}");
+        assert!((have / want - 1.0).abs() < FEATURES, "{file}: features {have}, not {want}");
         let mut furthest: f64 = 0.0;
         for top in picture["first_step_top5"].as_array().unwrap() {
             let have = f64::from(probe.first_logits[top["id"].as_u64().unwrap() as usize]);
@@ -86,7 +99,7 @@ async fn sentences_and_yes_no_are_the_reference() {
         let answer = model.ask(question(clock, read_file(&folder.join(file)).unwrap(), &asks)).await.unwrap();
         for ((ask, want), have) in wanted.iter().zip(&answer.p_yes) {
             let want = want.as_f64().unwrap();
-            assert!((f64::from(*have) - want).abs() < 0.1, "{file}: {ask} {have}, not {want}");
+            near(f64::from(*have), want, &format!("{file}: {ask}"));
         }
         let ids: Vec<u64> = answer.token_ids.iter().map(|id| u64::from(*id)).collect();
         let reference: Vec<u64> =
@@ -104,6 +117,32 @@ async fn sentences_and_yes_no_are_the_reference() {
         }
         assert_eq!(answer.tokens, ids.len());
         println!("{file}: exact {exact} (margin {margin}): {} p_yes {:?}", answer.text, answer.p_yes);
+    }
+}
+
+/// Several questions share the picture's way through the decoder; one alone does not. Both must come to the same.
+#[tokio::test]
+async fn questions_together_are_answered_as_alone() {
+    let clock = Clock::system();
+    let model = Model::start(settings(), clock).unwrap();
+    let (folder, expected) = fixtures();
+    for picture in expected["pictures"].as_array().unwrap() {
+        let file = picture["file"].as_str().unwrap();
+        let pixels = read_file(&folder.join(file)).unwrap();
+        let wanted = picture["p_yes"].as_object().unwrap();
+        let asks: Vec<&str> = wanted.keys().map(String::as_str).collect();
+        let together = model.ask(question(clock, pixels.clone(), &asks)).await.unwrap();
+        for (ask, together) in asks.iter().zip(&together.p_yes) {
+            let alone = Question { describe: false, ..question(clock, pixels.clone(), &[ask]) };
+            let alone = model.ask(alone).await.unwrap().p_yes[0];
+            println!("{file}: {ask} alone {alone:.4}, together {together:.4}, reference {}", wanted[*ask]);
+            let reference = wanted[*ask].as_f64().unwrap();
+            near(f64::from(alone), reference, &format!("{file}: {ask} alone"));
+            near(f64::from(*together), reference, &format!("{file}: {ask} together"));
+        }
+        let alone = model.ask(question(clock, pixels, &[])).await.unwrap();
+        assert_eq!(alone.token_ids[0], together.token_ids[0]);
+        println!("{file}: alone {:?}, together {:?}, reference {}", alone.text, together.text, picture["sentence"]);
     }
 }
 
@@ -161,8 +200,11 @@ async fn late_and_bad_questions_leave_the_model_ready() {
 
     let answer = model.ask(question(clock, picture.clone(), &["Is there a cup?"])).await.unwrap();
     assert!(answer.tokens > 3 && answer.p_yes[0] > 0.9, "{answer:?}");
-    let short = Question { max_tokens: 2, ..question(clock, picture, &[]) };
+    let short = Question { max_tokens: 2, ..question(clock, picture.clone(), &[]) };
     assert_eq!(model.ask(short).await.unwrap().tokens, 2);
+    let endless = Question { max_tokens: 5000, ..question(clock, picture, &[]) };
+    let error = model.ask(endless).await.unwrap_err();
+    assert!(matches!(error, AskError::Prompt(PromptError::TooLong { limit: 2048, .. })), "{error}");
 }
 
 /// More askers than places: all are answered, one after the other.

@@ -23,6 +23,8 @@ const WORSE: u32 = 2;
 const CUT: f32 = 0.05;
 /// What shows in a single frame and not again within so long was nothing: an insect, a broken picture.
 const BLINK: Duration = Duration::from_millis(450);
+/// Between two descriptions of another scene.
+const CUTS_APART: Duration = Duration::from_secs(1);
 /// A camera with fewer frames than one in so long must be believed at the first.
 const SLOW: Duration = Duration::from_millis(800);
 
@@ -98,6 +100,7 @@ impl Life {
         let state = std::mem::replace(&mut self.state, State::Idle);
         let at = frame.at;
         self.state = match state {
+            state if view.sight.other_scene => self.cut(state, frame, out),
             State::Idle => self.idle(frame, view, out),
             State::Choosing(choosing) => self.choosing(choosing, frame, view, out),
             State::Active(active) => self.active(active, frame, view, out),
@@ -106,14 +109,47 @@ impl Life {
         self.last = Some(at);
     }
 
-    /// Ends what goes on. A frame that is held expires: nobody would see its event through.
+    /// Ends what goes on.
     pub(super) fn interrupt(&mut self, reason: EndReason, out: &mut Observation) {
         match std::mem::replace(&mut self.state, State::Idle) {
             State::Idle => {}
-            State::Choosing(choosing) => out.settled.push((choosing.best.seq, Outcome::Expired)),
+            // Whoever came was seen, if not for long.
+            State::Choosing(choosing) if choosing.seen >= 2 => {
+                if let State::Active(active) = choosing.start(out) {
+                    out.signals.push(active.end(reason));
+                }
+            }
+            State::Choosing(choosing) => out.settled.push((choosing.best.seq, Outcome::NoMotion)),
             State::Active(active) | State::Settling(active) => out.signals.push(active.end(reason)),
         }
         self.last = None;
+    }
+
+    /// Another scene: news at once, whatever `min_interval` says, but never more often than `CUTS_APART`.
+    fn cut(&self, state: State, frame: Frame, out: &mut Observation) -> State {
+        let at = frame.at;
+        let candidate = |frame, started_at| Candidate { frame, cause: Cause::Novelty, region: None, started_at };
+        let started_at = match state {
+            State::Active(mut active) | State::Settling(mut active) => {
+                active.last_alive = at;
+                active.quiet = 0;
+                if at.since(active.described_at) < CUTS_APART {
+                    out.settled.push((frame.seq, Outcome::Budget));
+                } else {
+                    active.described_at = at;
+                    active.shape = Shape::default();
+                    out.signals.push(Signal::Update(candidate(frame, active.started_at)));
+                }
+                return State::Active(active);
+            }
+            State::Choosing(choosing) => {
+                out.settled.push((choosing.best.seq, Outcome::Superseded));
+                choosing.started_at
+            }
+            State::Idle => at,
+        };
+        out.signals.push(Signal::Start(candidate(frame, started_at)));
+        State::Active(Active { started_at, last_alive: at, described_at: at, shape: Shape::default(), quiet: 0 })
     }
 
     fn idle(&self, frame: Frame, view: &View<'_>, out: &mut Observation) -> State {
@@ -352,6 +388,20 @@ mod tests {
     }
 
     #[test]
+    fn another_scene_is_news_at_once() {
+        let cut = Sight { other_scene: true, ..Sight::default() };
+        let mut told = Told::new();
+        told.look(1.0, 0..0, cut);
+        told.look(1.5, 0..0, cut);
+        told.look(3.0, 0..0, cut);
+        for i in 0..15 {
+            told.see(3.2 + 0.2 * f64::from(i), 0..0, false);
+        }
+        assert_eq!(told.signals, ["start 0 of 1.0", "update 2 Novelty", "end 3.0 Quiet"]);
+        assert_eq!(told.outcomes[0], (1, Outcome::Budget));
+    }
+
+    #[test]
     fn what_stays_keeps_an_event_open_until_someone_else_comes() {
         let stays = Sight { lingering: true, ..Sight::default() };
         let stirs = Sight { lingering: true, living: true, ..Sight::default() };
@@ -372,7 +422,11 @@ mod tests {
     #[test]
     fn an_interruption_lets_nothing_behind() {
         for (frames, signals, outcome) in
-            [(2, vec![], Some((0, Outcome::Expired))), (10, vec!["start 0 of 1.0", "end 2.8 CameraLost"], None)]
+            [
+                (1, vec![], Some((0, Outcome::NoMotion))),
+                (2, vec!["start 0 of 1.0", "end 1.2 CameraLost"], None),
+                (10, vec!["start 0 of 1.0", "end 2.8 CameraLost"], None),
+            ]
         {
             let mut told = Told::new();
             for i in 0..frames {

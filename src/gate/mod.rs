@@ -6,6 +6,7 @@
 mod background;
 mod blobs;
 mod candidate;
+mod cut;
 mod exposure;
 mod ladder;
 mod life;

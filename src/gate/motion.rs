@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::background::{Background, Class};
 use super::blobs::{Blob, Blobs};
+use super::cut;
 use super::exposure::{self, Exposure};
 use super::luma::{Grid, Shrink};
 use super::thresholds::{GAP, LEARNING, LEARNING_FRAMES, PATIENCE, Thresholds};
@@ -27,6 +28,8 @@ const FILLED_FOR: Duration = Duration::from_secs(5);
 /// Another scene is learnt once it has held still for the first time, or in any case after the second.
 const OTHER_STILL: Duration = Duration::from_millis(600);
 const OTHER_ANYWAY: Duration = Duration::from_secs(3);
+/// A cut is believed once it has lasted so long: a single broken picture is none.
+const CUT_LASTS: Duration = Duration::from_millis(300);
 /// Mean change of the light that is worth a name, in grey levels.
 const LIGHT_CHANGE: f32 = 1.5;
 
@@ -49,6 +52,8 @@ pub(super) struct Sight {
     pub(super) lighting: f32,
     /// Share of the things' rim that the border of the picture cuts off, 0 to 1.
     pub(super) cut: f32,
+    /// The picture is of another scene than before, and this is the frame that makes it certain.
+    pub(super) other_scene: bool,
     /// Around what moves, or else around what stays.
     pub(super) region: Option<Region>,
 }
@@ -124,7 +129,7 @@ impl Watcher {
         }
         let exposure = self.expose();
         if exposure.agreement < OTHER_SCENE {
-            return self.other_scene(at);
+            return self.other_scene(&grid, at);
         }
         self.other_since = None;
         let before = self.mean_level();
@@ -187,15 +192,21 @@ impl Watcher {
         level.iter().sum::<f32>() / level.len().max(1) as f32
     }
 
-    /// The camera was turned, covered, or switched to infrared: nothing in the picture can be compared.
-    fn other_scene(&mut self, at: Duration) -> Sight {
+    /// The camera was turned, covered, or switched to infrared, or shows another view: nothing in the picture can be
+    /// compared. Another scene is news and is learnt at once; other light is learnt when it holds still.
+    fn other_scene(&mut self, grid: &Grid, at: Duration) -> Sight {
         let since = *self.other_since.get_or_insert(at);
+        self.classes.fill(Class::Scene);
+        let lasts = at > since && at.saturating_sub(since) >= CUT_LASTS;
+        if lasts && cut::is_other_scene(&self.frame, self.background.reference(), &self.open, grid.cols) {
+            self.forget();
+            return Sight { threshold: self.thresholds.area, other_scene: true, ..Sight::default() };
+        }
         let stirred = self.background.stir(&self.frame, &self.thresholds, 0.0, at);
         let held = at.saturating_sub(since);
         if held >= OTHER_STILL && stirred < 0.1 || held >= OTHER_ANYWAY {
             self.forget();
         }
-        self.classes.fill(Class::Scene);
         Sight { threshold: self.thresholds.area, lighting: 1.0, ..Sight::default() }
     }
 

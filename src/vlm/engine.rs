@@ -1,12 +1,11 @@
 //! One model, loaded, on one thread: picture and questions in, words and probabilities out. All buffers and sessions are made
 //! when it opens.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ort::value::{DynTensor, DynValue};
+use ort::value::DynValue;
 
 use super::call::{Call, Stop};
 use super::decoder::{Decoder, Sequence};
@@ -14,6 +13,7 @@ use super::encoder::{Embed, Vision};
 use super::graph::GraphError;
 use super::logits::{self, Pick};
 use super::precision::{self, Part};
+use super::prepared::Kept;
 use super::prompt::{PromptError, Prompts};
 use super::provider;
 use super::question::{Answer, AskError, Question, Timing};
@@ -24,8 +24,6 @@ use super::tensors;
 use crate::clock::{Clock, Moment};
 use crate::image::{Geometry, Preprocessor};
 
-/// Prompts that are kept with their embeddings (about 0.2 MB each).
-const KEPT_PROMPTS: usize = 32;
 /// What a rehearsal asks.
 const REHEARSAL: &str = "Describe the scene.";
 
@@ -86,7 +84,7 @@ pub struct Engine {
     vision: Vision,
     embed: Embed,
     decoder: Decoder,
-    kept: HashMap<Arc<str>, Prepared>,
+    kept: Kept,
     stop: Vec<u32>,
     /// First tokens of yes and no.
     yes_no: Option<(u32, u32)>,
@@ -100,13 +98,11 @@ impl std::fmt::Debug for Engine {
     }
 }
 
-/// A prompt whose text is embedded once; only the picture's rows change.
-struct Prepared {
-    ids: Vec<i64>,
-    /// [1, ids, hidden], in the decoder's float type.
-    embeds: DynTensor,
-    /// Where the features go, in numbers.
-    features_at: usize,
+/// A picture that the model has looked at.
+struct Seen {
+    features: DynValue,
+    /// What all prompts begin with, this picture in it, if several share it.
+    shared: Option<Sequence>,
 }
 
 /// A description on its way.
@@ -164,6 +160,7 @@ impl Engine {
             threads,
             library: runtime.path.clone(),
         };
+        let kept = Kept::new(set.text.hidden, decoder.embeds());
         let mut engine = Self {
             info,
             clock,
@@ -172,7 +169,7 @@ impl Engine {
             vision,
             embed,
             decoder,
-            kept: HashMap::new(),
+            kept,
             stop: set.stop.clone(),
             yes_no,
             features: set.image_tokens * set.text.hidden,
@@ -214,15 +211,17 @@ impl Engine {
         timing.preprocess = ready.since(began);
         let features = self.vision.encode(call)?;
         timing.encode = self.clock.now().since(ready);
+        let seen = self.look(question, features, call)?;
+        timing.prefill = self.clock.now().since(ready).saturating_sub(timing.encode);
 
         let spoken = if question.describe {
-            self.describe(question, &features, call, &mut timing, began)?
+            self.describe(question, &seen, call, &mut timing, began)?
         } else {
             Spoken::default()
         };
         let mut p_yes = Vec::with_capacity(question.asks.len());
         for ask in &question.asks {
-            p_yes.push(self.ask(ask, &features, call, &mut timing)?);
+            p_yes.push(self.ask(ask, &seen, call, &mut timing)?);
         }
         timing.total = self.clock.now().since(began);
         timing.host = timing.total.saturating_sub(call.in_runtime);
@@ -235,14 +234,14 @@ impl Engine {
     fn describe(
         &mut self,
         question: &Question,
-        features: &DynValue,
+        seen: &Seen,
         call: &mut Call<'_>,
         timing: &mut Timing,
         began: Moment,
     ) -> Result<Spoken, AskError> {
         let before = self.clock.now();
         let mut sequence = Sequence::default();
-        let logits = self.prefill(&question.prompt, question.max_tokens, features, &mut sequence, call)?;
+        let logits = self.prefill(&question.prompt, question.max_tokens, seen, &mut sequence, call)?;
         let mut spoken = Spoken::default();
         let first = self.pick(&logits, 0)?;
         let after = self.clock.now();
@@ -253,61 +252,54 @@ impl Engine {
         Ok(spoken)
     }
 
-    fn ask(
-        &mut self,
-        ask: &Arc<str>,
-        features: &DynValue,
-        call: &mut Call<'_>,
-        timing: &mut Timing,
-    ) -> Result<f32, AskError> {
+    fn ask(&mut self, ask: &Arc<str>, seen: &Seen, call: &mut Call<'_>, timing: &mut Timing) -> Result<f32, AskError> {
         let (yes, no) = self.yes_no.ok_or(AskError::NoYesNo)?;
         let before = self.clock.now();
-        let logits = self.prefill(ask, 1, features, &mut Sequence::default(), call)?;
+        let logits = self.prefill(ask, 1, seen, &mut Sequence::default(), call)?;
         let row = last_row(&logits, self.vocabulary)?;
         let p = logits::p_yes(&row, yes, no).ok_or(AskError::NotFinite { tokens: 0 })?;
         timing.prefill += self.clock.now().since(before);
         Ok(p)
     }
 
-    /// The prompt `text` with the picture's features through the decoder; returns its logits.
+    /// Checks the features, and if there is more than one question takes them through the decoder once for all.
+    fn look(&mut self, question: &Question, features: DynValue, call: &mut Call<'_>) -> Result<Seen, AskError> {
+        let have = tensors::floats(&features).map_err(failed)?.len();
+        if have != self.features {
+            return Err(AskError::Shape { part: "vision encoder", have, want: self.features });
+        }
+        let mut texts = question.asks.iter().chain(question.describe.then_some(&question.prompt));
+        let mut seen = Seen { features, shared: None };
+        if let (Some(text), Some(_)) = (texts.next(), texts.next()) {
+            let mut sequence = Sequence::default();
+            let build = (&self.prompts, &mut self.embed);
+            let head = self.kept.head_with_picture(text, 1, &seen.features, build, call)?;
+            self.decoder.run(&head.embeds, head.ids.len(), &mut sequence, call)?;
+            seen.shared = Some(sequence);
+        }
+        Ok(seen)
+    }
+
+    /// The prompt `text` about the picture through the decoder; returns its logits.
     fn prefill(
         &mut self,
         text: &Arc<str>,
         max_tokens: usize,
-        features: &DynValue,
+        seen: &Seen,
         sequence: &mut Sequence,
         call: &mut Call<'_>,
     ) -> Result<DynValue, AskError> {
-        if !self.kept.contains_key(text) {
-            let prepared = self.prepare(text, max_tokens, call)?;
-            if self.kept.len() >= KEPT_PROMPTS {
-                self.kept.clear();
+        let build = (&self.prompts, &mut self.embed);
+        if let Some(shared) = &seen.shared {
+            self.kept.prepare(text, max_tokens, build, call)?;
+            if let Some(tail) = self.kept.tail(text) {
+                *sequence = shared.clone();
+                return self.decoder.run(&tail.embeds, tail.ids.len(), sequence, call);
             }
-            self.kept.insert(Arc::clone(text), prepared);
         }
-        let prepared = self.kept.get_mut(text).expect("it was just put there");
-        let failed = |source| AskError::Run { part: "image features", source };
-        let rows = tensors::floats(features).map_err(failed)?;
-        if rows.len() != self.features {
-            return Err(AskError::Shape { part: "vision encoder", have: rows.len(), want: self.features });
-        }
-        tensors::write(&mut prepared.embeds, prepared.features_at, &rows).map_err(failed)?;
-        self.decoder.run(&prepared.embeds, prepared.ids.len(), sequence, call)
-    }
-
-    fn prepare(&mut self, text: &str, max_tokens: usize, call: &mut Call<'_>) -> Result<Prepared, AskError> {
-        let prompt = self.prompts.build(text, max_tokens)?;
-        let embedded = self.embed.many(&prompt.ids, call)?;
-        let failed = |source| AskError::Run { part: "token embedding", source };
-        let rows = tensors::floats(&embedded).map_err(failed)?;
-        let hidden = self.features / prompt.slots.len();
-        let (have, want) = (rows.len(), prompt.ids.len() * hidden);
-        if have != want {
-            return Err(AskError::Shape { part: "token embedding", have, want });
-        }
-        let mut embeds = self.decoder.embeds().zeros(&[1, prompt.ids.len() as i64, hidden as i64]).map_err(failed)?;
-        tensors::write(&mut embeds, 0, &rows).map_err(failed)?;
-        Ok(Prepared { features_at: prompt.slots.start * hidden, ids: prompt.ids, embeds })
+        let build = (&self.prompts, &mut self.embed);
+        let prepared = self.kept.with_picture(text, max_tokens, &seen.features, build, call)?;
+        self.decoder.run(&prepared.whole.embeds, prepared.whole.ids.len(), sequence, call)
     }
 
     /// Greedy decoding from the first pick on, until a stop token or `max_tokens`.
@@ -338,7 +330,6 @@ impl Engine {
             return self.decoder.run(&embedded, 1, sequence, call);
         }
         // Parts of different float types: rare, and one row is small.
-        let failed = |source| AskError::Run { part: "token embedding", source };
         let row = tensors::floats(&embedded).map_err(failed)?;
         let mut converted = wanted.zeros(&[1, 1, row.len() as i64]).map_err(failed)?;
         tensors::write(&mut converted, 0, &row).map_err(failed)?;
@@ -364,19 +355,20 @@ impl Engine {
         self.vision.input()?.copy_from_slice(pixels);
         let features = self.vision.encode(&mut call)?;
         let mut sequence = Sequence::default();
+        let seen = Seen { features, shared: None };
         let prompt: Arc<str> = prompt.into();
-        let logits = self.prefill(&prompt, max_tokens, &features, &mut sequence, &mut call)?;
+        let logits = self.prefill(&prompt, max_tokens, &seen, &mut sequence, &mut call)?;
         let first = self.pick(&logits, 0)?;
         let first_logits = last_row(&logits, self.vocabulary)?.into_owned();
         let mut spoken = Spoken::default();
         self.speak(first, max_tokens, &mut sequence, &mut spoken, &mut call)?;
         self.decoder.clear();
-        let features = tensors::floats(&features).map_err(|source| AskError::Run { part: "image features", source })?;
-        let prompt_ids = self.kept.get(&prompt).map(|kept| kept.ids.clone()).unwrap_or_default();
-        Ok(Probe { prompt_ids, features: features.into_owned(), first_logits, token_ids: spoken.ids })
+        let features = tensors::floats(&seen.features).map_err(failed)?.into_owned();
+        let prompt_ids = self.prompts.build(&prompt, max_tokens)?.ids;
+        Ok(Probe { prompt_ids, features, first_logits, token_ids: spoken.ids })
     }
 
-    /// A prompt is checked, tokenised and embedded ahead of its first question.
+    /// Tokens of a prompt with the picture, if it can be asked with that much room for the answer.
     ///
     /// # Errors
     /// [`PromptError`]
@@ -388,4 +380,8 @@ impl Engine {
 fn last_row(logits: &DynValue, vocabulary: usize) -> Result<std::borrow::Cow<'_, [f32]>, AskError> {
     let row = tensors::last_floats(logits, vocabulary).map_err(|source| AskError::Run { part: "logits", source })?;
     row.ok_or(AskError::Shape { part: "decoder", have: 0, want: vocabulary })
+}
+
+fn failed(source: ort::Error) -> AskError {
+    AskError::Run { part: "host tensors", source }
 }

@@ -17,9 +17,14 @@ pub(super) fn pick(row: &[f32]) -> Option<Pick> {
             (best, largest) = (id, *logit);
         }
     }
-    let sum: f32 = row.iter().map(|logit| (logit - largest).exp()).sum();
+    let sum: f32 = row.iter().map(|logit| share(logit - largest)).sum();
     // A NaN anywhere, or an infinity on top, makes the sum one too. Minus infinity is how a graph rules a token out.
     (sum.is_finite() && largest.is_finite()).then(|| Pick { id: best as u32, probability: 1.0 / sum })
+}
+
+/// e^x for x up to 0. What is too small to be seen in the sum is not computed: that is most of a vocabulary.
+fn share(x: f32) -> f32 {
+    if x < -20.0 { 0.0 } else { x.exp() }
 }
 
 /// Probability of yes against no; `None` if it is no number.

@@ -11,6 +11,7 @@ mod engine;
 mod graph;
 mod logits;
 mod precision;
+mod prepared;
 mod prompt;
 mod provider;
 mod published;

@@ -109,11 +109,16 @@ impl Prompts {
         ids.resize(slots.end, i64::from(self.tokens.image));
         ids.push(i64::from(self.tokens.around));
         ids.extend(self.tokenise(after)?);
-        let tokens = ids.len();
-        if tokens + max_tokens > self.positions {
+        self.fits(ids.len(), max_tokens)?;
+        Ok(Prompt { ids, slots })
+    }
+
+    /// Whether a prompt of `tokens` leaves room for the answer.
+    pub(super) fn fits(&self, tokens: usize, max_tokens: usize) -> Result<(), PromptError> {
+        if tokens.saturating_add(max_tokens) > self.positions {
             return Err(PromptError::TooLong { tokens, limit: self.positions });
         }
-        Ok(Prompt { ids, slots })
+        Ok(())
     }
 
     /// The words of an answer.

@@ -214,7 +214,7 @@ impl Reader<'_> {
             self.problem(file, format!("`max_image_size.longest_edge` is {edge}"), PREPROCESSOR);
             return None;
         }
-        if p.image_std.iter().any(|std| *std == 0.0) {
+        if p.image_std.contains(&0.0) {
             self.problem(file, "`image_std` has a zero", PREPROCESSOR);
             return None;
         }
