@@ -421,13 +421,11 @@ mod tests {
 
     #[test]
     fn an_interruption_lets_nothing_behind() {
-        for (frames, signals, outcome) in
-            [
-                (1, vec![], Some((0, Outcome::NoMotion))),
-                (2, vec!["start 0 of 1.0", "end 1.2 CameraLost"], None),
-                (10, vec!["start 0 of 1.0", "end 2.8 CameraLost"], None),
-            ]
-        {
+        for (frames, signals, outcome) in [
+            (1, vec![], Some((0, Outcome::NoMotion))),
+            (2, vec!["start 0 of 1.0", "end 1.2 CameraLost"], None),
+            (10, vec!["start 0 of 1.0", "end 2.8 CameraLost"], None),
+        ] {
             let mut told = Told::new();
             for i in 0..frames {
                 told.see(1.0 + 0.2 * f64::from(i), 0..20, true);
