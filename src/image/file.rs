@@ -41,7 +41,7 @@ pub enum ReadError {
 
 /// Reads a PNG, JPEG, WebP, BMP or GIF (its first picture) as [`PixelFormat::Rgb`], turned upright as its EXIF orientation
 /// says. An alpha channel is dropped, not blended. A picture over the limits is refused by its header, before memory is
-/// taken for it.
+/// taken for it. A JPEG that is cut off within its pixels is read as far as it goes: its decoder does not tell.
 ///
 /// # Errors
 /// [`ReadError`]
