@@ -104,7 +104,10 @@ fn sources() -> Vec<(String, PathBuf, String)> {
         if module == "lib" {
             continue;
         }
-        let text = fs::read_to_string(&file).unwrap().replace("eyewitness::", "crate::");
+        let mut text = fs::read_to_string(&file).unwrap();
+        if module == "main" {
+            text = text.replace("eyewitness::", "crate::");
+        }
         let code = text.split("#[cfg(test)]\nmod ").next().unwrap().to_owned();
         sources.push((module, file, code));
     }
