@@ -8,6 +8,7 @@
     reason = "each test uses its part, a test has no outside, and it ends at what it did not expect"
 )]
 
+pub mod daemon;
 pub mod mosquitto;
 pub mod rtsp_server;
 pub mod scene;
