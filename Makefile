@@ -5,7 +5,7 @@ CARGO ?= cargo
 
 export ORT_DYLIB_PATH ?= $(CURDIR)/.cache/onnxruntime/libonnxruntime.so
 
-.PHONY: help rust setup demo build test lint fmt bench clean
+.PHONY: help rust setup demo build test lint fmt bench bench-compare clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -16,12 +16,13 @@ rust:
 setup: rust ## install what building, testing and the demo need (says what, before it does)
 	@scripts/setup.sh
 
-build: setup ## build the release binary
+build: setup ## build the release binary, target/release/eyewitness
+	@[ -x target/release/eyewitness ] || echo "build: the first time takes a few minutes" >&2
 	$(CARGO) build --release --locked
+	@# Beside the program is where it looks for the library.
+	@ln -sfn ../../.cache/onnxruntime/libonnxruntime.so target/release/libonnxruntime.so
 
-demo: setup ## watch a street: English sentences about real footage, a few minutes from now
-	@echo "demo: building Eyewitness; the first time takes a few minutes" >&2
-	@$(CARGO) build --release --locked
+demo: build ## watch a street: English sentences about real footage, a few minutes from now
 	@target/release/eyewitness demo $(ARGS)
 
 test: setup ## run all tests
@@ -36,6 +37,14 @@ fmt: ## format the code
 
 bench: setup ## run the benchmarks (release build; figures and what they mean: docs/performance.md)
 	$(CARGO) bench --locked
+
+.cache/python: scripts/setup.sh
+	@echo "bench-compare: fetching the PyPI packages onnxruntime and numpy into .cache/python" >&2
+	@python3 -m pip install --quiet --disable-pip-version-check --upgrade --target $@ onnxruntime==1.32.0 numpy==2.2.6
+	@touch $@
+
+bench-compare: setup .cache/python ## hold a description against a bare loop over the same sessions, in turns
+	PYTHONPATH=.cache/python python3 benches/compare/bare_loop.py $(ARGS)
 
 clean: ## remove what was built and fetched
 	$(CARGO) clean

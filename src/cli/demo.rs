@@ -40,8 +40,12 @@ pub(super) async fn demo(args: DemoArgs, clock: Clock) -> Result<Exit, Failure> 
     let metrics = Arc::new(Metrics::new());
     let began = clock.now();
     let ended = service::run(&config, model, metrics.clone(), clock, Some(printer()), signals).await;
-    say::talk(&Summary::of(&metrics, CAMERA, clock.now().since(began)).to_string());
+    let summary = Summary::of(&metrics, CAMERA, clock.now().since(began));
     drop(broker);
+    if ended == Ended::Over && summary.is_empty() {
+        return Err(Failure::failed(format!("`{}` gave no frame; the reason stands above", clip.display())));
+    }
+    say::talk(&summary.to_string());
     // Ctrl-C is how this demo ends when it repeats the clip.
     Ok(if ended == Ended::Hurried { Exit::Failed } else { Exit::Done })
 }

@@ -29,6 +29,13 @@ impl Summary {
     }
 }
 
+impl Summary {
+    /// Not one frame came.
+    pub(super) fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+}
+
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let total: u64 = self.frames.iter().map(|(_, count)| count).sum();

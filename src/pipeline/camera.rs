@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
-use tracing::{debug, info};
+use tracing::debug;
 
 use super::progress::{BEAT, Progress};
 use crate::analyst::Inbox;
@@ -86,7 +86,6 @@ impl CameraLoop {
         let health = self.health.borrow_and_update().clone();
         let up = health.state == CameraState::Online;
         self.metrics.camera_up(self.camera.as_str(), up);
-        info!(camera = %self.camera, state = ?health.state, reason = health.reason, "camera");
         if !up {
             self.interrupt(last, EndReason::CameraLost);
         }
