@@ -49,9 +49,11 @@ packages() {
     for package in "${PACKAGES[@]}"; do installed "$package" || missing+=("$package"); done
     [ ${#missing[@]} -gt 0 ] || return 0
     say "setup: installing Debian packages: ${missing[*]}"
+    case " ${missing[*]} " in *" mosquitto "*)
+        say "setup: (Debian also starts the mosquitto that it installs, on loopback port 1883; the demo and the tests use their own)" ;;
+    esac
     as_root apt-get update -qq || die "\`apt-get update\` failed" "is this machine online, and are its package sources in order?"
-    # Without the recommended packages: on a server they would bring in a desktop. Not as a running service: the demo and
-    # the tests start a mosquitto of their own on a free loopback port.
+    # Without the recommended packages: on a server they would bring in a desktop.
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null \
         || die "\`apt-get install ${missing[*]}\` failed" "run it by hand to see why"
 }

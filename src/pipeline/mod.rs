@@ -35,8 +35,8 @@ use crate::vlm::Model;
 /// Called with each event once it is safe in the outbox.
 pub type EventHook = Arc<dyn Fn(&Event) + Send + Sync>;
 
-/// How long the parts behind the sources may take to stop before the rest is left; part of the whole stop.
-const DRAIN: Duration = Duration::from_millis(4500);
+/// The share of `stop_timeout` that draining may take; the rest is for the process to end.
+const DRAIN: f32 = 0.9;
 
 /// The running system.
 pub struct Pipeline {
@@ -44,6 +44,7 @@ pub struct Pipeline {
     connection: Option<watch::Receiver<Connection>>,
     outbox: Arc<Outbox>,
     progress: Arc<Progress>,
+    drain: Duration,
     /// Ends the sources, and with them, one after the other, everything behind them.
     stopping: CancellationToken,
     /// Joins everything in pipeline order.
@@ -92,7 +93,8 @@ impl Pipeline {
             joined("delivery", delivery.await);
         });
         let Shared { outbox, progress, stopping, .. } = shared;
-        Self { cameras, connection, outbox, progress, stopping, whole }
+        let drain = config.stop_timeout.mul_f32(DRAIN);
+        Self { cameras, connection, outbox, progress, drain, stopping, whole }
     }
 
     /// Every camera with its health.
@@ -127,7 +129,7 @@ impl Pipeline {
     /// Stops in pipeline order: sources, gates, analyst, delivery. Returns whether all of it ended in time.
     pub async fn stop(mut self) -> bool {
         self.stopping.cancel();
-        let in_time = timeout(DRAIN, &mut self.whole).await.is_ok();
+        let in_time = timeout(self.drain, &mut self.whole).await.is_ok();
         if !in_time {
             self.whole.abort();
         }
