@@ -25,8 +25,10 @@ build: setup ## build the release binary, target/release/eyewitness
 demo: build ## watch a street: English sentences about real footage, a few minutes from now
 	@target/release/eyewitness demo $(ARGS)
 
-test: setup ## run all tests
+test: setup ## run all tests; says at the end what was skipped
 	$(CARGO) test --locked --no-fail-fast
+	@[ -f "$$EYEWITNESS_CLIPS/labels.json" ] || echo "skipped: recorded footage with ground truth (tests/clips.rs): EYEWITNESS_CLIPS names no folder with labels.json and its clips" >&2
+	@[ -f "$$EYEWITNESS_LOOKALIKE/config.json" ] || echo "skipped: parity with a full-size model set (tests/model_parity.rs): EYEWITNESS_LOOKALIKE names no folder with one" >&2
 
 lint: setup ## check formatting and lints, warnings denied
 	$(CARGO) fmt --check

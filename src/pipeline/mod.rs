@@ -177,7 +177,7 @@ fn start_camera(
     let span = info_span!("camera", camera = %id);
     let cancel = shared.stopping.child_token();
     let source = source::run(camera.source.clone(), shared.clock, counters.clone(), frames_in, health_in, cancel);
-    tokio::spawn(source.instrument(span.clone()));
+    tokio::spawn(source);
     let gate = CameraLoop {
         gate: Gate::new(id.clone(), camera.gate.clone()),
         camera: id,
