@@ -27,6 +27,11 @@ impl Summary {
             frames: frames.into_iter().filter(|(_, count)| *count > 0).collect(),
         }
     }
+
+    /// Not one frame came.
+    pub(super) fn saw_nothing(&self) -> bool {
+        self.frames.is_empty()
+    }
 }
 
 impl fmt::Display for Summary {
