@@ -9,6 +9,7 @@
 )]
 
 pub mod mosquitto;
+pub mod program;
 pub mod rtsp_server;
 pub mod scene;
 pub mod subscriber;
