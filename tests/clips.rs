@@ -4,6 +4,8 @@
 //! `EYEWITNESS_CLIPS` names the folder with `labels.json` and the clips (Intel's sample-videos, CC BY 4.0); without it
 //! these tests say that they skipped.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

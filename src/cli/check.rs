@@ -43,13 +43,13 @@ pub(super) async fn check(path: &Path, online: bool, clock: Clock) -> Result<Exi
         return Ok(Exit::Done);
     }
     let mut failures = 0;
-    failures += u32::from(!report("inference", inference(&config, &model, clock).await)?);
+    failures += u32::from(!report("inference", &inference(&config, &model, clock).await)?);
     for camera in config.cameras.iter().filter(|camera| camera.enabled) {
-        failures += u32::from(!report(&format!("camera {}", camera.source.camera), open(camera, clock).await)?);
+        failures += u32::from(!report(&format!("camera {}", camera.source.camera), &open(camera, clock).await)?);
     }
     if let Some(settings) = &config.mqtt {
         let probed = mqtt::probe(settings, PATIENCE).await.map_err(|error| chain(&error));
-        failures += u32::from(!report("broker", probed)?);
+        failures += u32::from(!report("broker", &probed)?);
     }
     if failures == 0 {
         return Ok(Exit::Done);
@@ -66,8 +66,8 @@ fn cameras(config: &Config) -> String {
 }
 
 /// Prints one result; returns whether it is a good one.
-fn report(what: &str, result: Result<String, String>) -> Result<bool, Failure> {
-    match &result {
+fn report(what: &str, result: &Result<String, String>) -> Result<bool, Failure> {
+    match result {
         Ok(words) => row(what, Some(words))?,
         Err(words) => row(&format!("{what}: {words}"), None)?,
     }

@@ -40,10 +40,13 @@ pub(super) async fn demo(args: DemoArgs, clock: Clock) -> Result<Exit, Failure> 
     let metrics = Arc::new(Metrics::new());
     let began = clock.now();
     let ended = service::run(&config, model, metrics.clone(), clock, Some(printer()), signals).await;
-    let summary = Summary::of(&metrics, CAMERA, clock.now().since(began));
     drop(broker);
-    if ended == Ended::Over && summary.is_empty() {
-        return Err(Failure::failed(format!("`{}` gave no frame; the reason stands above", clip.display())));
+    let summary = Summary::of(&metrics, CAMERA, clock.now().since(began));
+    if ended == Ended::Over && summary.saw_nothing() {
+        let clip = clip.display();
+        return Err(Failure::failed(format!(
+            "`{clip}` gave no picture, see above\n  help: give a video, such as an MP4 with H.264"
+        )));
     }
     say::talk(&summary.to_string());
     // Ctrl-C is how this demo ends when it repeats the clip.
@@ -54,7 +57,9 @@ fn find_clip(asked: Option<&Path>) -> Result<PathBuf, Failure> {
     if let Some(clip) = asked {
         return match clip.is_file() {
             true => Ok(clip.to_owned()),
-            false => Err(Failure::usage(format!("there is no clip `{}`", clip.display()))),
+            false => {
+                Err(Failure::usage(format!("there is no clip `{}`: check the name after `--clip`", clip.display())))
+            }
         };
     }
     const PLACE: &str = ".cache/clips/bikes.mp4";
@@ -103,8 +108,9 @@ fn config(clip: &Path, repeat: bool, broker: Option<&str>, model: Option<&Path>)
         quoted(&literal(&std::path::absolute(clip).unwrap_or_else(|_| clip.to_owned())))
     ));
     let env = |_: &str| None;
-    let loaded = Config::parse("the demo's own config", &text, &env)
-        .map_err(|error| Failure::report(Exit::Config, report(&error)))?;
+    // What can be wrong in it came from the command line.
+    let loaded =
+        Config::parse("the command line", &text, &env).map_err(|error| Failure::report(Exit::Usage, report(&error)))?;
     Ok(loaded.config)
 }
 

@@ -31,7 +31,9 @@ struct Sight {
 }
 
 pub(super) async fn describe(args: DescribeArgs, clock: Clock) -> Result<Exit, Failure> {
-    telemetry::init("warn", telemetry::LogFormat::Text).map_err(|error| Failure::usage(error.to_string()))?;
+    // Why a clip gives no frame is said with its name; the log would say it twice.
+    telemetry::init("warn,eyewitness::source=error", telemetry::LogFormat::Text)
+        .map_err(|error| Failure::usage(error.to_string()))?;
     let model = load_model(settings(&args)?, clock).await?;
     let mut exit = Exit::Done;
     for file in &args.files {

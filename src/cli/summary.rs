@@ -27,11 +27,9 @@ impl Summary {
             frames: frames.into_iter().filter(|(_, count)| *count > 0).collect(),
         }
     }
-}
 
-impl Summary {
     /// Not one frame came.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(super) fn saw_nothing(&self) -> bool {
         self.frames.is_empty()
     }
 }

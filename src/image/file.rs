@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use ::image::error::ImageError;
 use ::image::metadata::Orientation;
-use ::image::{DynamicImage, ImageDecoder, ImageReader};
+use ::image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 
+use super::jpeg;
 use crate::frame::{Colour, Matrix, Picture, PixelFormat, Range};
 
 /// Longest side that is read, in pixels.
@@ -41,16 +42,19 @@ pub enum ReadError {
 
 /// Reads a PNG, JPEG, WebP, BMP or GIF (its first picture) as [`PixelFormat::Rgb`], turned upright as its EXIF orientation
 /// says. An alpha channel is dropped, not blended. A picture over the limits is refused by its header, before memory is
-/// taken for it. A JPEG that is cut off within its pixels is read as far as it goes: its decoder does not tell.
+/// taken for it.
 ///
 /// # Errors
 /// [`ReadError`]
 pub fn read_file(path: &Path) -> Result<Picture, ReadError> {
-    let mut decoder = open(path)?;
+    let (mut decoder, format) = open(path)?;
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
     if width > MAX_SIDE || height > MAX_SIDE || pixels > MAX_PIXELS || decoder.total_bytes() > MAX_BYTES {
         return Err(ReadError::TooLarge { path: path.to_owned(), width, height });
+    }
+    if format == ImageFormat::Jpeg {
+        whole_jpeg(path)?;
     }
     // A damaged EXIF block is no reason to refuse the pixels.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
@@ -65,11 +69,8 @@ pub fn read_file(path: &Path) -> Result<Picture, ReadError> {
         .map_err(|_| ReadError::NotAPicture { path: path.to_owned() })
 }
 
-fn open(path: &Path) -> Result<impl ImageDecoder + 'static, ReadError> {
-    let unreadable = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => ReadError::Missing { path: path.to_owned() },
-        _ => ReadError::Unreadable { path: path.to_owned(), source },
-    };
+fn open(path: &Path) -> Result<(impl ImageDecoder + 'static, ImageFormat), ReadError> {
+    let unreadable = unreadable(path);
     let file = File::open(path).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
     if metadata.is_dir() {
@@ -81,20 +82,35 @@ fn open(path: &Path) -> Result<impl ImageDecoder + 'static, ReadError> {
     let mut reader = ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(unreadable)?;
     // Our own limits are checked on the header; the crate's would refuse with fewer words.
     reader.no_limits();
-    if reader.format().is_none() {
-        return Err(ReadError::NotAPicture { path: path.to_owned() });
-    }
-    reader.into_decoder().map_err(|source| match source {
+    let format = reader.format().ok_or_else(|| ReadError::NotAPicture { path: path.to_owned() })?;
+    let decoder = reader.into_decoder().map_err(|source| match source {
         ImageError::Unsupported(_) => ReadError::NotAPicture { path: path.to_owned() },
         source => ReadError::Damaged { path: path.to_owned(), source },
-    })
+    })?;
+    Ok((decoder, format))
+}
+
+fn whole_jpeg(path: &Path) -> Result<(), ReadError> {
+    let file = File::open(path).map_err(unreadable(path))?;
+    if jpeg::is_whole(BufReader::new(file)).map_err(unreadable(path))? {
+        return Ok(());
+    }
+    let source = ImageError::IoError(io::ErrorKind::UnexpectedEof.into());
+    Err(ReadError::Damaged { path: path.to_owned(), source })
+}
+
+fn unreadable(path: &Path) -> impl Fn(io::Error) -> ReadError + Copy {
+    move |source| match source.kind() {
+        io::ErrorKind::NotFound => ReadError::Missing { path: path.to_owned() },
+        _ => ReadError::Unreadable { path: path.to_owned(), source },
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
 
-    use ::image::{ImageFormat, RgbImage};
+    use ::image::RgbImage;
 
     use super::*;
 
@@ -131,7 +147,7 @@ mod tests {
         assert!(matches!(read("empty.png", b""), ReadError::Empty { .. }));
         assert!(matches!(read("text.png", b"not a picture at all"), ReadError::NotAPicture { .. }));
         assert!(matches!(read("head.png", &encoded(ImageFormat::Png)[..20]), ReadError::Damaged { .. }));
-        for format in [ImageFormat::Png, ImageFormat::WebP, ImageFormat::Bmp] {
+        for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP, ImageFormat::Bmp] {
             let whole = encoded(format);
             let error = read("cut", &whole[..whole.len() / 2]);
             assert!(matches!(error, ReadError::Damaged { .. }), "{format:?}: {error:?}");

@@ -3,6 +3,7 @@
 
 mod colour;
 mod file;
+mod jpeg;
 mod mask;
 mod tensor;
 

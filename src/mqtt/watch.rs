@@ -26,7 +26,7 @@ pub async fn watch(settings: Settings, mut on_message: impl FnMut(&str, &[u8]), 
             () = cancel.cancelled() => return,
         };
         let wait = backoff.wait();
-        warn!(%reason, wait_s = wait.as_secs_f32(), "no connection to the broker");
+        warn!(%reason, "no connection to the broker; trying again in {:.1} s", wait.as_secs_f32());
         tokio::select! {
             () = time::sleep(wait) => {}
             () = cancel.cancelled() => return,

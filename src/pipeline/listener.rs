@@ -24,6 +24,11 @@ pub(super) struct Deliver {
     pub(super) hook: Option<EventHook>,
 }
 
+/// For the log; the event itself keeps four.
+fn two_digits(value: f32) -> f64 {
+    (f64::from(value) * 100.0).round() / 100.0
+}
+
 impl Listener for Deliver {
     async fn event(&mut self, event: Event) {
         let camera = event.camera.as_str();
@@ -31,8 +36,8 @@ impl Listener for Deliver {
             camera,
             id = %event.id,
             r#type = event.kind.name(),
-            confidence = event.confidence,
-            total_ms = event.timing_ms.map(|timing| timing.total),
+            confidence = event.confidence.map(two_digits),
+            total_ms = event.timing_ms.map(|timing| timing.total.round()),
             reason = event.reason,
             "{}",
             event.description.as_deref().unwrap_or("(no words)")

@@ -145,7 +145,8 @@ fn status(pipeline: &Pipeline) -> String {
             CameraState::Disabled => {}
         }
     }
-    let mut words = format!("{online} of {} cameras online", online + offline.len());
+    let all = online + offline.len();
+    let mut words = format!("{online} of {all} camera{} online", if all == 1 { "" } else { "s" });
     for camera in offline {
         words.push_str("; ");
         words.push_str(&camera);

@@ -114,7 +114,11 @@ fn absolute(path: &Path) -> PathBuf {
 fn reason(path: &Path, error: LoadDynamicError) -> String {
     match error {
         LoadDynamicError::Dlopen { .. } if path.is_absolute() && !path.exists() => "there is no such file".into(),
-        LoadDynamicError::Dlopen { error, .. } => format!("cannot be loaded as a library ({error})"),
+        // What the loader says stands in the cause: "invalid ELF header", "no such file or directory".
+        LoadDynamicError::Dlopen { error, .. } => match std::error::Error::source(&error) {
+            Some(cause) => format!("cannot be loaded as a library ({cause})"),
+            None => format!("cannot be loaded as a library ({error})"),
+        },
         LoadDynamicError::MissingApi { .. } => "is a library, but not ONNX Runtime".into(),
         LoadDynamicError::InvalidVersionString => "does not say its version".into(),
         LoadDynamicError::BadVersion { version_str, .. } => {

@@ -81,7 +81,7 @@ const GENERATION: &str = "`eos_token_id`, the token that ends an answer";
 const TOKENIZER: &str = "the tokenizer of the set, with `<image>`, `<fake_token_around_image>` and `<global-img>`";
 const TEMPLATE: &str = "the chat template (or `chat_template.json`, or that field in `tokenizer_config.json`)";
 const GRAPH: &str = "the ONNX graph of this part in the precision asked for, as published";
-const FOLDER: &str = "config.json, tokenizer.json, onnx/... in the layout of a published ONNX repository: set `model.path` to such a folder";
+const FOLDER: &str = "config.json, tokenizer.json, onnx/... in the layout of a published ONNX repository: set `model.path` (or `--model`) to such a folder";
 
 impl ModelSet {
     /// Reads the set in `folder` and picks the graph of each part. No graph is loaded yet.

@@ -10,6 +10,7 @@
 
 pub mod daemon;
 pub mod mosquitto;
+pub mod program;
 pub mod rtsp_server;
 pub mod scene;
 pub mod subscriber;
