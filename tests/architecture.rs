@@ -1,5 +1,7 @@
 //! The walk reads one way: which module may use which, and where a library may live. ARCHITECTURE.md has the picture.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends at what it did not expect")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

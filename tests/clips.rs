@@ -4,7 +4,11 @@
 //! `EYEWITNESS_CLIPS` names the folder with `labels.json` and the clips (Intel's sample-videos, CC BY 4.0); without it
 //! these tests say that they skipped.
 
-#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test ends at what it did not expect, and says what it skipped"
+)]
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};

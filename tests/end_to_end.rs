@@ -1,6 +1,8 @@
 //! The whole walk with real peers: the program, an RTSP camera with H.264, the default model, mosquitto; and beside it
 //! a camera that never answers. The camera dies and comes back, the broker dies and comes back.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
 mod support;
 
 use std::net::TcpListener;

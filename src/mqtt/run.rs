@@ -124,7 +124,7 @@ fn report_connected(settings: &Settings, inputs: &Inputs) {
 
 fn report_failure(inputs: &Inputs, reason: &Reason, wait: Duration) {
     let text = reason.to_string();
-    let wait_s = wait.as_secs_f32();
+    let wait_s = (wait.as_secs_f64() * 10.0).round() / 10.0;
     let before = inputs.connection.borrow().clone();
     let failures = before.failures.saturating_add(1);
     if before.reason == text {
