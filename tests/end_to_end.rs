@@ -138,7 +138,6 @@ fn check_visit(events: &[Value]) {
     assert_eq!(kinds.last(), Some(&"end"), "{kinds:?}");
     assert!(kinds[1..kinds.len() - 1].iter().all(|kind| *kind == "update"), "{kinds:?}");
     for (number, event) in events.iter().enumerate() {
-        println!("{event}");
         assert_eq!(event["schema"], "eyewitness.event.v1");
         assert_eq!(event["id"], events[0]["id"]);
         assert_eq!(event["seq"], number as u64 + 1);
