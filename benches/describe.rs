@@ -58,34 +58,41 @@ fn main() -> Result<(), Box<dyn Error>> {
     for _ in 0..5.min(options.rounds) {
         ask()?;
     }
-    let mut answers = Vec::with_capacity(options.rounds);
-    for round in 0..options.rounds {
+    // Written to beforehand, so that what is kept here does not look like growth.
+    let mut times = vec![[f64::NAN; STAGES.len()]; options.rounds];
+    let mut last = None;
+    for (round, row) in times.iter_mut().enumerate() {
         if round % (options.rounds / 8).max(1) == 0 {
             println!("resident after {round:5} descriptions: {:.1} MiB", resident_mib());
         }
-        answers.push(ask()?);
+        let answer = ask()?;
+        *row = STAGES.map(|(_, of)| of(&answer).as_secs_f64() * 1e3);
+        last = Some(answer);
     }
     println!("resident after {:5} descriptions: {:.1} MiB", options.rounds, resident_mib());
-    report(&answers);
+    if let Some(last) = last {
+        println!("{:?}, {} tokens", last.text, last.tokens);
+        report(&times);
+    }
     Ok(())
 }
 
 type Stage = fn(&Answer) -> Duration;
 
-fn report(answers: &[Answer]) {
-    let Some(last) = answers.last() else { return };
-    println!("{:?}, {} tokens", last.text, last.tokens);
-    let lines: [(&str, Stage); 7] = [
-        ("preprocess", |a| a.timing.preprocess),
-        ("encode", |a| a.timing.encode),
-        ("prefill", |a| a.timing.prefill),
-        ("first token", |a| a.timing.first_token),
-        ("decode", |a| a.timing.decode),
-        ("whole description", |a| a.timing.total),
-        ("outside ONNX Runtime", |a| a.timing.host),
-    ];
-    for (name, of) in lines {
-        let mut times: Vec<f64> = answers.iter().map(|answer| of(answer).as_secs_f64() * 1e3).collect();
+const STAGES: [(&str, Stage); 7] = [
+    ("preprocess", |a| a.timing.preprocess),
+    ("encode", |a| a.timing.encode),
+    ("prefill", |a| a.timing.prefill),
+    ("first token", |a| a.timing.first_token),
+    ("decode", |a| a.timing.decode),
+    ("whole description", |a| a.timing.total),
+    ("outside ONNX Runtime", |a| a.timing.host),
+];
+
+/// Milliseconds per round and stage.
+fn report(times: &[[f64; STAGES.len()]]) {
+    for (stage, (name, _)) in STAGES.iter().enumerate() {
+        let mut times: Vec<f64> = times.iter().map(|row| row[stage]).collect();
         times.sort_by(f64::total_cmp);
         let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
         println!("{name:21} median {:8.3} ms   p95 {:8.3} ms   least {:8.3} ms", at(0.5), at(0.95), at(0.0));
