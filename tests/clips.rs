@@ -136,6 +136,21 @@ async fn gate_over(clip: &Clip, fps: f32, gain: f32) -> Vec<Seen> {
     events
 }
 
+/// How many frames the source delivers of a clip.
+async fn delivered(clip: &Clip, fps: f32) -> u64 {
+    let clock = Clock::system();
+    let (frames_in, mut frames) = mailbox::channel();
+    let (health_in, _health) = watch::channel(CameraHealth::starting(clock.now().wall));
+    let settings = source_settings(&CameraId::new("clip").unwrap(), &clip.path, fps);
+    let counters = Arc::new(Counters::default());
+    tokio::spawn(source::run(settings, clock, counters, frames_in, health_in, CancellationToken::new()));
+    let mut count = 0;
+    while frames.take().await.is_some() {
+        count += 1;
+    }
+    count
+}
+
 /// The gate reads luma only; what is left of the colours does not matter.
 fn darker(picture: &Picture, gain: f32) -> Picture {
     let (width, height) = (picture.width() as usize, picture.height() as usize);
@@ -211,6 +226,7 @@ async fn every_visit_gets_words() {
         let described = metrics.frames_of("clip", "described");
         let frames: u64 =
             eyewitness::gate::Outcome::ALL.iter().map(|outcome| metrics.frames_of("clip", outcome.name())).sum();
+        assert_eq!(frames, delivered(&clip, 5.0).await, "every frame ends in exactly one outcome");
         println!("{described} of {frames} frames described, {:.2} s of model", metrics.model_time().as_secs_f64());
         assert_eq!(described, events.iter().filter(|event| event.kind != Kind::End).count() as u64);
     }

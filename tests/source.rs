@@ -443,9 +443,12 @@ async fn a_test_pattern() {
     camera.becomes(CameraState::Online, "640x480 raw video, 25 frames per second").await;
 
     // Nobody takes frames for a while: the newest waits, the others are counted.
-    while camera.frames.superseded() < 2 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let replaced = async {
+        while camera.frames.superseded() < 2 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(BOUND, replaced).await.expect("frames go on coming");
     let newest = camera.frame().await;
     assert_eq!(newest.seq, last.seq + camera.frames.superseded() + 1);
 }
