@@ -41,6 +41,8 @@ pub enum Cause {
     Refresh,
     Command,
     Startup,
+    /// The camera was covered, turned away or is out of focus.
+    Tamper,
 }
 
 /// Where the words come from. An `end` repeats its event's last words with `cache`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use eyewitness::clock::Moment;
 use eyewitness::frame::{Colour, Frame, Matrix, Picture, PixelFormat, Range};
-use eyewitness::gate::{EndReason, Gate, Observation, Settings, Signal};
+use eyewitness::gate::{EndReason, Gate, Observation, Settings, Settled, Signal};
 use eyewitness::ids::CameraId;
 use eyewitness::units::Polygon;
 use proptest::prelude::*;
@@ -64,8 +64,8 @@ struct Ledger {
 
 impl Ledger {
     fn note(&mut self, observation: &Observation) {
-        for (seq, _) in &observation.settled {
-            assert!(self.left.insert(*seq), "frame {seq} left twice");
+        for Settled { frame, .. } in &observation.settled {
+            assert!(self.left.insert(*frame), "frame {frame} left twice");
         }
         for signal in &observation.signals {
             match signal {

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use crate::clock::Moment;
 use crate::event::{Cause, Kind};
-use crate::gate::{Candidate, EndReason, Outcome, Signal};
+use crate::gate::{Candidate, EndReason, Outcome, Settled, Signal};
 use crate::units::Region;
 
 /// Pictures that may wait per camera. Each holds a decoder's buffer, so it is few.
@@ -37,10 +37,9 @@ pub(crate) struct Delivery {
 }
 
 /// What had to make room.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Displaced {
-    /// Frames by number, and how they ended.
-    pub frames: Vec<(u64, Outcome)>,
+    pub frames: Vec<Settled>,
     /// Whole events, start and end, that nobody will hear of.
     pub events: u64,
 }
@@ -65,7 +64,7 @@ impl Lanes {
             Signal::Update(candidate) => {
                 // A newer picture of the same event is worth more than one that still waits.
                 if let Some((Letter::Look { kind: Kind::Update, candidate: old }, _)) = lane.back() {
-                    displaced.frames.push((old.frame.seq, Outcome::Superseded));
+                    displaced.frames.push(Settled::new(&old.frame, Outcome::Superseded));
                     lane.pop_back();
                 }
                 Letter::Look { kind: Kind::Update, candidate }
@@ -104,7 +103,7 @@ fn drop_pictures(lane: &mut VecDeque<(Letter, Moment)>, displaced: &mut Displace
             if let Some(slot) = start.map(|at| &mut lane[at])
                 && let Letter::Look { candidate, .. } = &slot.0
             {
-                displaced.frames.push((candidate.frame.seq, Outcome::Expired));
+                displaced.frames.push(Settled::new(&candidate.frame, Outcome::Expired));
                 slot.0 = Letter::Unseen {
                     started_at: candidate.started_at,
                     at: candidate.frame.at,
@@ -114,7 +113,7 @@ fn drop_pictures(lane: &mut VecDeque<(Letter, Moment)>, displaced: &mut Displace
             }
             continue;
         };
-        displaced.frames.push((candidate.frame.seq, Outcome::Expired));
+        displaced.frames.push(Settled::new(&candidate.frame, Outcome::Expired));
     }
 }
 
@@ -248,7 +247,7 @@ mod tests {
         lanes.push(0, Signal::Start(candidate(1)), at(1));
         assert_eq!(lanes.push(0, Signal::Update(candidate(2)), at(2)), Displaced::default());
         let displaced = lanes.push(0, Signal::Update(candidate(3)), at(3));
-        assert_eq!(displaced.frames, [(2, Outcome::Superseded)]);
+        assert_eq!(displaced.frames, [Settled::new(&candidate(2).frame, Outcome::Superseded)]);
         assert_eq!(lanes.waiting(0), 2);
     }
 
@@ -260,6 +259,7 @@ mod tests {
             gone.extend(lanes.push(0, Signal::Start(candidate(n)), at(n)).frames);
             gone.extend(lanes.push(0, end(n), at(n)).frames);
         }
+        let gone: Vec<_> = gone.iter().map(|settled| (settled.frame, settled.outcome)).collect();
         assert_eq!(gone, (0..6).map(|n| (n, Outcome::Expired)).collect::<Vec<_>>());
         assert_eq!(lanes.waiting(0), 20);
     }

@@ -17,7 +17,7 @@ pub use self::inbox::{Displaced, Inbox};
 use self::story::{Said, Sight, Story, Words};
 use crate::clock::{Clock, Moment};
 use crate::event::{Event, Kind, RuleAnswer, TimingMs, YesNo};
-use crate::gate::{Candidate, Outcome};
+use crate::gate::{Candidate, Outcome, Settled};
 use crate::ids::{CameraId, NodeId, RuleId};
 use crate::units::{Polygon, Region};
 use crate::vlm::{Answer, AskError, Model, Question};
@@ -77,7 +77,7 @@ pub trait Listener: Send {
     /// Returns when the event is safe.
     fn event(&mut self, event: Event) -> impl Future<Output = ()> + Send;
 
-    fn frame(&mut self, camera: &CameraId, seq: u64, outcome: Outcome);
+    fn frame(&mut self, camera: &CameraId, settled: Settled);
 
     fn answer(&mut self, camera: &CameraId, answer: &Answer);
 
@@ -154,7 +154,8 @@ impl<A: Ask> Analyst<A> {
 
     async fn look<L: Listener>(&self, lane: usize, candidate: Candidate, since: Moment, listener: &mut L) -> Said {
         let camera = &self.settings.cameras[lane];
-        let seq = candidate.frame.seq;
+        let (seq, at) = (candidate.frame.seq, candidate.frame.at);
+        let settled = |outcome| Settled { frame: seq, at: at, outcome, because: None };
         let now = self.clock.now();
         let waited = now.since(since);
         let deadline = self.deadline(since, now);
@@ -171,18 +172,23 @@ impl<A: Ask> Analyst<A> {
         let answer = if deadline <= now { Err(AskError::Expired) } else { self.model.ask(question).await };
         match answer {
             Ok(answer) => {
-                listener.frame(&camera.id, seq, Outcome::Described);
+                listener.frame(&camera.id, settled(Outcome::Described));
                 listener.answer(&camera.id, &answer);
                 debug!(frame = seq, text = answer.text, confidence = answer.confidence, "described");
                 Said::Words(words(answer, camera, self.model.label(), waited))
             }
             Err(AskError::Expired) => {
-                listener.frame(&camera.id, seq, Outcome::Expired);
+                let (limit, took) = (self.settings.deadline, self.clock.now().since(since));
+                let settled = settled(Outcome::Expired);
+                listener.frame(
+                    &camera.id,
+                    settled.because("seconds until the model was free", took.as_secs_f32(), limit.as_secs_f32()),
+                );
                 debug!(frame = seq, waited_ms = waited.as_millis(), "the model was not free in time");
                 Said::Nothing("the model was not free in time".into())
             }
             Err(error) => {
-                listener.frame(&camera.id, seq, Outcome::Failed);
+                listener.frame(&camera.id, settled(Outcome::Failed));
                 warn!(frame = seq, %error, "no description");
                 Said::Nothing(format!("the model failed: {error}"))
             }

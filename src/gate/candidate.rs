@@ -101,12 +101,44 @@ pub enum EndReason {
     Stopped,
 }
 
+/// The value that decided about a frame, and the threshold that it was held against: what `explain` shows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measure {
+    /// In words, such as "share of the view that moves".
+    pub what: &'static str,
+    pub value: f32,
+    pub threshold: f32,
+}
+
+/// How one frame ended, and why.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Settled {
+    /// Number of the frame ([`Frame::seq`]).
+    pub frame: u64,
+    /// When it was taken.
+    pub at: Moment,
+    pub outcome: Outcome,
+    /// `None` where no single value decided.
+    pub because: Option<Measure>,
+}
+
+impl Settled {
+    #[must_use]
+    pub fn new(frame: &Frame, outcome: Outcome) -> Self {
+        Self { frame: frame.seq, at: frame.at, outcome, because: None }
+    }
+
+    #[must_use]
+    pub fn because(self, what: &'static str, value: f32, threshold: f32) -> Self {
+        Self { because: Some(Measure { what, value, threshold }), ..self }
+    }
+}
+
 /// What one frame did to the gate. The frames in `settled` are over: the gate holds them no longer and nobody else
 /// does. A frame that left in a [`Signal`] is settled by whoever takes it.
 #[derive(Debug, Default)]
 pub struct Observation {
-    /// Frame number ([`Frame::seq`]) and outcome.
-    pub settled: Vec<(u64, Outcome)>,
+    pub settled: Vec<Settled>,
     pub signals: Vec<Signal>,
     pub motion: Motion,
 }

@@ -54,6 +54,13 @@ impl Gate {
         out
     }
 
+    /// Whether it wants every frame that there is: something goes on, or the scene is still being learnt. Otherwise a
+    /// keyframe now and then will do.
+    #[must_use]
+    pub fn wants_all(&self) -> bool {
+        !self.life.is_idle() || !self.watcher.has_learnt()
+    }
+
     /// The camera is lost or the daemon stops: a held frame is settled and a running event ends, at its last movement.
     /// A camera that comes back may look elsewhere, so the scene is learnt anew. `_at` is when that became known.
     pub fn interrupt(&mut self, _at: Moment, reason: EndReason) -> Observation {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::background::Class;
-use super::candidate::{Candidate, EndReason, Observation, Outcome, Signal};
+use super::candidate::{Candidate, EndReason, Measure, Observation, Outcome, Settled, Signal};
 use super::look::{self, Shape};
 use super::motion::Sight;
 use super::settings::Settings;
@@ -109,6 +109,11 @@ impl Life {
         self.last = Some(at);
     }
 
+    /// Nothing is in view, and nothing goes on.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle)
+    }
+
     /// Ends what goes on.
     pub(super) fn interrupt(&mut self, reason: EndReason, out: &mut Observation) {
         match std::mem::replace(&mut self.state, State::Idle) {
@@ -119,7 +124,7 @@ impl Life {
                     out.signals.push(active.end(reason));
                 }
             }
-            State::Choosing(choosing) => out.settled.push((choosing.best.seq, Outcome::NoMotion)),
+            State::Choosing(choosing) => out.settled.push(Settled::new(&choosing.best, Outcome::NoMotion)),
             State::Active(active) | State::Settling(active) => out.signals.push(active.end(reason)),
         }
         self.last = None;
@@ -134,7 +139,7 @@ impl Life {
                 active.last_alive = at;
                 active.quiet = 0;
                 if at.since(active.described_at) < CUTS_APART {
-                    out.settled.push((frame.seq, Outcome::Budget));
+                    out.settled.push(Settled::new(&frame, Outcome::Budget));
                 } else {
                     active.described_at = at;
                     active.shape = Shape::default();
@@ -143,7 +148,7 @@ impl Life {
                 return State::Active(active);
             }
             State::Choosing(choosing) => {
-                out.settled.push((choosing.best.seq, Outcome::Superseded));
+                out.settled.push(Settled::new(&choosing.best, Outcome::Superseded));
                 choosing.started_at
             }
             State::Idle => at,
@@ -155,7 +160,7 @@ impl Life {
     fn idle(&self, frame: Frame, view: &View<'_>, out: &mut Observation) -> State {
         let sight = view.sight;
         if !sight.living || sight.foreground < sight.threshold {
-            out.settled.push((frame.seq, quiet(sight)));
+            out.settled.push(quiet(&frame, sight));
             return State::Idle;
         }
         self.begin(frame, view, out)
@@ -184,7 +189,7 @@ impl Life {
         if view.sight.living {
             choosing.compare(frame, view, out);
         } else {
-            out.settled.push((frame.seq, quiet(view.sight)));
+            out.settled.push(quiet(&frame, view.sight));
         }
         let held = at.since(choosing.started_at);
         let interval = self.last.map_or(Duration::ZERO, |last| at.since(last));
@@ -192,7 +197,7 @@ impl Life {
             if held < BLINK {
                 return State::Choosing(choosing);
             }
-            out.settled.push((choosing.best.seq, Outcome::NoMotion));
+            out.settled.push(Settled::new(&choosing.best, Outcome::NoMotion));
             return State::Idle;
         }
         let gone = at.since(choosing.last_alive) >= FIRST_LOOK;
@@ -230,7 +235,7 @@ impl Life {
             self.update(&mut active, frame, view, out);
             return State::Settling(active);
         }
-        out.settled.push((frame.seq, quiet(view.sight)));
+        out.settled.push(quiet(&frame, view.sight));
         if frame.at.since(active.last_alive) >= self.settle {
             out.signals.push(active.end(EndReason::Quiet));
             return State::Idle;
@@ -246,7 +251,9 @@ impl Life {
         } else if age >= self.min_interval && view.sight.living && active.shape.outdated_by(view.classes) {
             Cause::Motion
         } else {
-            out.settled.push((frame.seq, Outcome::Budget));
+            let settled = Settled::new(&frame, Outcome::Budget);
+            let wait = self.min_interval.as_secs_f32();
+            out.settled.push(settled.because("seconds since the last description", age.as_secs_f32(), wait));
             return;
         };
         active.described_at = frame.at;
@@ -264,7 +271,7 @@ impl Choosing {
         let score = look::score(&frame.picture, view.sight);
         if score <= self.score {
             self.worse += 1;
-            out.settled.push((frame.seq, Outcome::Superseded));
+            out.settled.push(Settled::new(&frame, Outcome::Superseded));
             return;
         }
         self.worse = 0;
@@ -273,7 +280,7 @@ impl Choosing {
         self.region = view.sight.region;
         self.shape.copy(view.classes);
         let beaten = std::mem::replace(&mut self.best, frame);
-        out.settled.push((beaten.seq, Outcome::Superseded));
+        out.settled.push(Settled::new(&beaten, Outcome::Superseded));
     }
 
     fn start(self, out: &mut Observation) -> State {
@@ -291,15 +298,22 @@ impl Active {
 }
 
 /// How a frame ends in which nothing is in view.
-fn quiet(sight: &Sight) -> Outcome {
+fn quiet(frame: &Frame, sight: &Sight) -> Settled {
+    let (outcome, because) = why_quiet(sight);
+    Settled { because, ..Settled::new(frame, outcome) }
+}
+
+fn why_quiet(sight: &Sight) -> (Outcome, Option<Measure>) {
     /// Less of the view in other light is not worth a name.
     const LIT: f32 = 0.02;
     if sight.lighting >= LIT {
-        Outcome::Lighting
+        let what = "share of the view in other light";
+        (Outcome::Lighting, Some(Measure { what, value: sight.lighting, threshold: LIT }))
     } else if sight.masked {
-        Outcome::Masked
+        (Outcome::Masked, None)
     } else {
-        Outcome::NoMotion
+        let what = "share of the view that moves";
+        (Outcome::NoMotion, Some(Measure { what, value: sight.foreground, threshold: sight.threshold }))
     }
 }
 
@@ -344,7 +358,7 @@ mod tests {
         }
 
         fn note(&mut self, out: Observation) {
-            self.outcomes.extend(out.settled);
+            self.outcomes.extend(out.settled.iter().map(|settled| (settled.frame, settled.outcome)));
             self.signals.extend(out.signals.iter().map(|signal| match signal {
                 Signal::Start(c) => format!("start {} of {:.1}", c.frame.seq, c.started_at.mono.as_secs_f64()),
                 Signal::Update(c) => format!("update {} {:?}", c.frame.seq, c.cause),
@@ -441,7 +455,7 @@ mod tests {
 
     #[test]
     fn quiet_frames_say_why() {
-        let quiet_as = |sight: Sight| quiet(&sight);
+        let quiet_as = |sight: Sight| why_quiet(&sight).0;
         assert_eq!(quiet_as(Sight::default()), Outcome::NoMotion);
         assert_eq!(quiet_as(Sight { masked: true, ..Sight::default() }), Outcome::Masked);
         assert_eq!(quiet_as(Sight { lighting: 0.5, ..Sight::default() }), Outcome::Lighting);

@@ -16,6 +16,6 @@ mod motion;
 mod settings;
 mod thresholds;
 
-pub use candidate::{Candidate, EndReason, Motion, Observation, Outcome, Signal};
+pub use candidate::{Candidate, EndReason, Measure, Motion, Observation, Outcome, Settled, Signal};
 pub use ladder::Gate;
 pub use settings::Settings;

@@ -168,11 +168,20 @@ impl Watcher {
         grid
     }
 
+    /// Whether the last frame was held against a scene that is known.
+    pub(super) fn has_learnt(&self) -> bool {
+        self.last.is_some_and(|last| !self.learning(last))
+    }
+
     /// Whether the scene is still being learnt.
     fn learns(&mut self, at: Duration) -> bool {
         if self.background.learnt() == 0 {
             self.learning_since = at;
         }
+        self.learning(at)
+    }
+
+    fn learning(&self, at: Duration) -> bool {
         self.background.learnt() < LEARNING_FRAMES
             || at.saturating_sub(self.learning_since) < LEARNING && self.background.learnt() < 100
     }

@@ -10,7 +10,7 @@ use super::progress::{BEAT, Progress};
 use crate::analyst::Inbox;
 use crate::clock::{Clock, Moment};
 use crate::frame::Frame;
-use crate::gate::{EndReason, Gate, Observation, Outcome, Signal};
+use crate::gate::{EndReason, Gate, Observation, Outcome, Settled, Signal};
 use crate::health::{CameraHealth, CameraState};
 use crate::ids::CameraId;
 use crate::source::{Counters, mailbox};
@@ -103,16 +103,16 @@ impl CameraLoop {
 
     fn pass_on(&self, observation: Observation) {
         let camera = self.camera.as_str();
-        for (seq, outcome) in observation.settled {
-            debug!(frame = seq, outcome = outcome.name(), "settled");
-            self.metrics.frame(camera, outcome.name());
+        for settled in observation.settled {
+            note(&settled);
+            self.metrics.frame(camera, settled.outcome.name());
         }
         for signal in observation.signals {
             debug!(signal = name(&signal), "signal");
             let displaced = self.inbox.put(self.lane, signal, self.clock.now());
-            for (seq, outcome) in displaced.frames {
-                debug!(frame = seq, outcome = outcome.name(), "displaced while it waited for the model");
-                self.metrics.frame(camera, outcome.name());
+            for settled in displaced.frames {
+                note(&settled);
+                self.metrics.frame(camera, settled.outcome.name());
             }
             for _ in 0..displaced.events {
                 self.metrics.signal_dropped(camera);
@@ -129,6 +129,21 @@ impl CameraLoop {
         self.metrics.frames_by(camera, Outcome::DecodeSkipped.name(), skipped - counted.skipped);
         *counted = Counted { superseded, skipped };
     }
+}
+
+/// Why a frame went no further.
+pub(super) fn note(settled: &Settled) {
+    let Settled { frame, at, outcome, because } = settled;
+    let because = because.as_ref();
+    debug!(
+        frame,
+        at = %at.wall,
+        outcome = outcome.name(),
+        because = because.map(|measure| measure.what),
+        value = because.map(|measure| measure.value),
+        threshold = because.map(|measure| measure.threshold),
+        "settled"
+    );
 }
 
 /// What was counted already.

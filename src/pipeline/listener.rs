@@ -5,11 +5,12 @@ use std::sync::Arc;
 use tracing::info;
 
 use super::EventHook;
+use super::camera::note;
 use super::progress::Progress;
 use crate::analyst::Listener;
 use crate::clock::Clock;
 use crate::event::Event;
-use crate::gate::Outcome;
+use crate::gate::Settled;
 use crate::ids::CameraId;
 use crate::outbox::Outbox;
 use crate::telemetry::Metrics;
@@ -52,8 +53,9 @@ impl Listener for Deliver {
         }
     }
 
-    fn frame(&mut self, camera: &CameraId, _seq: u64, outcome: Outcome) {
-        self.metrics.frame(camera.as_str(), outcome.name());
+    fn frame(&mut self, camera: &CameraId, settled: Settled) {
+        note(&settled);
+        self.metrics.frame(camera.as_str(), settled.outcome.name());
     }
 
     fn answer(&mut self, _camera: &CameraId, answer: &Answer) {

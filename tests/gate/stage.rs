@@ -128,7 +128,7 @@ impl Stage {
     }
 
     fn note(&mut self, observation: &Observation, t: f64) {
-        self.settled.extend(observation.settled.iter().map(|(_, outcome)| *outcome));
+        self.settled.extend(observation.settled.iter().map(|settled| settled.outcome));
         for signal in &observation.signals {
             match signal {
                 Signal::Start(candidate) => {
