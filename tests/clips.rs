@@ -21,7 +21,7 @@ use eyewitness::frame::{Frame, Picture, PixelFormat};
 use eyewitness::gate::{Gate, Settings, Signal};
 use eyewitness::health::CameraHealth;
 use eyewitness::ids::CameraId;
-use eyewitness::pipeline::Pipeline;
+use eyewitness::pipeline::{Audience, Pipeline};
 use eyewitness::source::{self, Counters, Decode, Location, Pace, mailbox};
 use eyewitness::telemetry::Metrics;
 use eyewitness::vlm::{self, Model};
@@ -196,6 +196,15 @@ async fn every_visit_is_one_event_in_time() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+#[derive(Default)]
+struct Kept(Mutex<Vec<Event>>);
+
+impl Audience for Kept {
+    fn event(&self, event: &Event) {
+        self.0.lock().unwrap().push(event.clone());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_visit_gets_words() {
     for clip in clips().unwrap_or_default() {
@@ -208,14 +217,12 @@ async fn every_visit_gets_words() {
         let settings = vlm::Settings { threads: 1, ..config.model.settings.clone() };
         let model = Model::start(settings, clock).unwrap();
         source::init().unwrap();
-        let events = Arc::new(Mutex::new(Vec::<Event>::new()));
-        let kept = events.clone();
-        let hook = Arc::new(move |event: &Event| kept.lock().unwrap().push(event.clone()));
+        let kept = Arc::new(Kept::default());
         let metrics = Arc::new(Metrics::new());
-        let mut pipeline = Pipeline::start(&config, model, metrics.clone(), clock, Some(hook));
+        let mut pipeline = Pipeline::start(&config, model, metrics.clone(), clock, kept.clone());
         tokio::time::timeout(Duration::from_secs(300), pipeline.ended()).await.expect("the clip is over");
 
-        let events = events.lock().unwrap().clone();
+        let events = kept.0.lock().unwrap().clone();
         for event in &events {
             println!("{:<6} {}", event.kind.name(), event.description.as_deref().unwrap_or("-"));
         }

@@ -155,7 +155,7 @@ impl<A: Ask> Analyst<A> {
     async fn look<L: Listener>(&self, lane: usize, candidate: Candidate, since: Moment, listener: &mut L) -> Said {
         let camera = &self.settings.cameras[lane];
         let (seq, at) = (candidate.frame.seq, candidate.frame.at);
-        let settled = |outcome| Settled { frame: seq, at: at, outcome, because: None };
+        let settled = |outcome| Settled { frame: seq, at, outcome, because: None };
         let now = self.clock.now();
         let waited = now.since(since);
         let deadline = self.deadline(since, now);

@@ -18,7 +18,7 @@ use super::summary::Summary;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::event::Event;
-use crate::pipeline::EventHook;
+use crate::pipeline::Audience;
 use crate::service::{self, Ended, StopSignals};
 use crate::source;
 use crate::telemetry::{self, Metrics};
@@ -39,7 +39,9 @@ pub(super) async fn demo(args: DemoArgs, clock: Clock) -> Result<Exit, Failure> 
 
     let metrics = Arc::new(Metrics::new());
     let began = clock.now();
-    let ended = service::run(&config, model, metrics.clone(), clock, Some(printer()), signals).await;
+    let ended =
+        service::run(&config, model, metrics.clone(), clock, Arc::new(Printer { zone: TimeZone::system() }), signals)
+            .await;
     drop(broker);
     let summary = Summary::of(&metrics, CAMERA, clock.now().since(began));
     if ended == Ended::Over && summary.saw_nothing() {
@@ -133,10 +135,14 @@ fn introduce(clip: &Path, model: &str, broker: Option<&str>, repeat: bool) {
     say::talk("");
 }
 
-fn printer() -> EventHook {
-    let zone = TimeZone::system();
-    Arc::new(move |event: &Event| {
+/// Prints each event as a line.
+struct Printer {
+    zone: TimeZone,
+}
+
+impl Audience for Printer {
+    fn event(&self, event: &Event) {
         // A closed stdout ends nothing: the events go to the broker all the same.
-        let _ = say::data(&Line::of_event(event).show(&zone));
-    })
+        let _ = say::data(&Line::of_event(event).show(&self.zone));
+    }
 }

@@ -28,7 +28,7 @@ pub(super) async fn run(path: &Path, clock: Clock) -> Result<Exit, Failure> {
     let signals = StopSignals::new().map_err(|error| Failure::running("signals", &error))?;
     let model = load_model(config.model.settings.clone(), clock).await?;
     let metrics = Arc::new(Metrics::new());
-    match service::run(&config, model, metrics, clock, None, signals).await {
+    match service::run(&config, model, metrics, clock, Arc::new(()), signals).await {
         Ended::Stopped | Ended::Over => {
             info!("stopped");
             Ok(Exit::Done)

@@ -354,10 +354,10 @@ mod tests {
             let frame = Frame { camera, seq: self.seq, at, pts: None, picture };
             self.life.observe(frame, &View { sight: &sight, classes: &classes }, &mut out);
             self.seq += 1;
-            self.note(out);
+            self.note(&out);
         }
 
-        fn note(&mut self, out: Observation) {
+        fn note(&mut self, out: &Observation) {
             self.outcomes.extend(out.settled.iter().map(|settled| (settled.frame, settled.outcome)));
             self.signals.extend(out.signals.iter().map(|signal| match signal {
                 Signal::Start(c) => format!("start {} of {:.1}", c.frame.seq, c.started_at.mono.as_secs_f64()),
@@ -447,7 +447,7 @@ mod tests {
             let before = told.outcomes.len();
             let mut out = Observation::default();
             told.life.interrupt(EndReason::CameraLost, &mut out);
-            told.note(out);
+            told.note(&out);
             assert_eq!(told.signals, signals);
             assert_eq!(told.outcomes[before..].first().copied(), outcome);
         }

@@ -6,6 +6,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::debug;
 
+use super::audience::Audience;
 use super::progress::{BEAT, Progress};
 use crate::analyst::Inbox;
 use crate::clock::{Clock, Moment};
@@ -30,6 +31,7 @@ pub(super) struct CameraLoop {
     pub(super) progress: Arc<Progress>,
     pub(super) part: usize,
     pub(super) clock: Clock,
+    pub(super) audience: Arc<dyn Audience>,
     /// The clip plays as fast as it is understood: wait for the analyst after every signal.
     pub(super) patient: bool,
     pub(super) stopping: tokio_util::sync::CancellationToken,
@@ -65,7 +67,11 @@ impl CameraLoop {
 
     async fn observe(&mut self, frame: Frame) {
         let (seq, at) = (frame.seq, frame.at);
+        // Cheap: the picture is shared, not copied.
+        let seen = frame.clone();
         let observation = self.gate.observe(frame);
+        self.audience.observed(&self.camera, &seen, &observation.motion);
+        drop(seen);
         debug!(
             frame = seq,
             at = %at.wall,
@@ -104,20 +110,29 @@ impl CameraLoop {
     fn pass_on(&self, observation: Observation) {
         let camera = self.camera.as_str();
         for settled in observation.settled {
-            note(&settled);
-            self.metrics.frame(camera, settled.outcome.name());
+            self.note(&settled);
         }
         for signal in observation.signals {
             debug!(signal = name(&signal), "signal");
+            match &signal {
+                Signal::Start(candidate) => self.audience.chosen(&self.camera, candidate, true),
+                Signal::Update(candidate) => self.audience.chosen(&self.camera, candidate, false),
+                Signal::End { .. } => {}
+            }
             let displaced = self.inbox.put(self.lane, signal, self.clock.now());
             for settled in displaced.frames {
-                note(&settled);
-                self.metrics.frame(camera, settled.outcome.name());
+                self.note(&settled);
             }
             for _ in 0..displaced.events {
                 self.metrics.signal_dropped(camera);
             }
         }
+    }
+
+    fn note(&self, settled: &Settled) {
+        note(settled);
+        self.audience.settled(&self.camera, settled);
+        self.metrics.frame(self.camera.as_str(), settled.outcome.name());
     }
 
     /// What the source dropped since the last look.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tracing::info;
 
-use super::EventHook;
+use super::audience::Audience;
 use super::camera::note;
 use super::progress::Progress;
 use crate::analyst::Listener;
@@ -22,7 +22,7 @@ pub(super) struct Deliver {
     pub(super) progress: Arc<Progress>,
     pub(super) part: usize,
     pub(super) clock: Clock,
-    pub(super) hook: Option<EventHook>,
+    pub(super) audience: Arc<dyn Audience>,
 }
 
 /// For the log; the event itself keeps four.
@@ -45,20 +45,19 @@ impl Listener for Deliver {
         );
         self.metrics.event(camera, event.kind.name());
         self.metrics.description(camera, event.source.name());
-        // The hook gets what was kept: first the outbox, then everybody else.
-        let copy = self.hook.is_some().then(|| event.clone());
-        self.outbox.append(event).await;
-        if let (Some(hook), Some(event)) = (&self.hook, copy) {
-            hook(&event);
-        }
+        // The audience hears what was kept: first the outbox, then everybody else.
+        self.outbox.append(event.clone()).await;
+        self.audience.event(&event);
     }
 
     fn frame(&mut self, camera: &CameraId, settled: Settled) {
         note(&settled);
+        self.audience.settled(camera, &settled);
         self.metrics.frame(camera.as_str(), settled.outcome.name());
     }
 
-    fn answer(&mut self, _camera: &CameraId, answer: &Answer) {
+    fn answer(&mut self, camera: &CameraId, answer: &Answer) {
+        self.audience.answered(camera, answer);
         let t = &answer.timing;
         for (stage, took) in [
             ("wait", t.wait),

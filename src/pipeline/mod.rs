@@ -1,6 +1,7 @@
 //! From a config to the running system. Every channel between the stages is made here, and they are joined again here
 //! when the daemon stops: sources first, delivery last.
 
+mod audience;
 mod camera;
 mod delivery;
 mod listener;
@@ -15,6 +16,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info_span, warn};
 
+pub use self::audience::Audience;
 use self::camera::CameraLoop;
 use self::delivery::{Cameras, Delivery};
 use self::listener::Deliver;
@@ -22,7 +24,6 @@ pub use self::progress::Progress;
 use crate::analyst::{self, Inbox};
 use crate::clock::Clock;
 use crate::config::{CameraConfig, Config};
-use crate::event::Event;
 use crate::gate::Gate;
 use crate::health::{CameraHealth, CameraState};
 use crate::ids::CameraId;
@@ -31,9 +32,6 @@ use crate::outbox::Outbox;
 use crate::source::{self, Counters, Location, Pace, mailbox};
 use crate::telemetry::Metrics;
 use crate::vlm::Model;
-
-/// Called with each event once it is safe in the outbox.
-pub type EventHook = Arc<dyn Fn(&Event) + Send + Sync>;
 
 /// The share of `stop_timeout` that draining may take; the rest is for the process to end.
 const DRAIN: f32 = 0.9;
@@ -60,7 +58,13 @@ impl std::fmt::Debug for Pipeline {
 impl Pipeline {
     /// Starts every stage. Nothing of it fails: what is wrong with a camera or the broker is said in their health.
     #[must_use]
-    pub fn start(config: &Config, model: Model, metrics: Arc<Metrics>, clock: Clock, hook: Option<EventHook>) -> Self {
+    pub fn start(
+        config: &Config,
+        model: Model,
+        metrics: Arc<Metrics>,
+        clock: Clock,
+        audience: Arc<dyn Audience>,
+    ) -> Self {
         let enabled: Vec<_> = config.cameras.iter().filter(|camera| camera.enabled).cloned().collect();
         let shared = Shared {
             inbox: Arc::new(Inbox::new(enabled.len())),
@@ -69,6 +73,7 @@ impl Pipeline {
             stopping: CancellationToken::new(),
             metrics,
             clock,
+            audience,
         };
         let mut cameras = disabled(config, clock);
         let mut gates = Vec::new();
@@ -77,7 +82,7 @@ impl Pipeline {
             cameras.push((camera.source.camera.clone(), health.clone()));
             gates.push(start_camera(camera, lane, health_in, health, &shared));
         }
-        let analyst = start_analyst(config, &enabled, model, &shared, hook);
+        let analyst = start_analyst(config, &enabled, model, &shared);
         let stop_delivery = CancellationToken::new();
         let part = enabled.len() + 1;
         let Delivery { connection, task: delivery } =
@@ -162,6 +167,7 @@ struct Shared {
     progress: Arc<Progress>,
     clock: Clock,
     stopping: CancellationToken,
+    audience: Arc<dyn Audience>,
 }
 
 fn start_camera(
@@ -190,19 +196,14 @@ fn start_camera(
         progress: shared.progress.clone(),
         part: lane,
         clock: shared.clock,
+        audience: shared.audience.clone(),
         patient: matches!(camera.source.location, Location::File { pace: Pace::Fast, .. }),
         stopping: shared.stopping.clone(),
     };
     tokio::spawn(gate.run().instrument(span))
 }
 
-fn start_analyst(
-    config: &Config,
-    enabled: &[CameraConfig],
-    model: Model,
-    shared: &Shared,
-    hook: Option<EventHook>,
-) -> JoinHandle<()> {
+fn start_analyst(config: &Config, enabled: &[CameraConfig], model: Model, shared: &Shared) -> JoinHandle<()> {
     let camera = |camera: &CameraConfig| analyst::Camera {
         id: camera.source.camera.clone(),
         prompt: camera.prompt.clone(),
@@ -222,7 +223,7 @@ fn start_analyst(
         progress: shared.progress.clone(),
         part,
         clock: shared.clock,
-        hook,
+        audience: shared.audience.clone(),
     };
     let (inbox, clock, stopping) = (shared.inbox.clone(), shared.clock, shared.stopping.clone());
     let progress = shared.progress.clone();

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::health::CameraState;
 use crate::mqtt;
-use crate::pipeline::{EventHook, Pipeline};
+use crate::pipeline::{Audience, Pipeline};
 use crate::telemetry::Metrics;
 use crate::vlm::Model;
 
@@ -35,10 +35,10 @@ pub async fn run(
     model: Model,
     metrics: Arc<Metrics>,
     clock: Clock,
-    hook: Option<EventHook>,
+    audience: Arc<dyn Audience>,
     mut signals: StopSignals,
 ) -> Ended {
-    let mut pipeline = Pipeline::start(config, model, metrics, clock, hook);
+    let mut pipeline = Pipeline::start(config, model, metrics, clock, audience);
     let mut tick = interval(Duration::from_millis(500));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut told = Told::new(clock);
