@@ -33,7 +33,7 @@ fn observe(c: &mut Criterion, name: &str, idle: &[Picture], pictures: &[Picture]
     let mut next = |picture: &Picture| {
         let at = Moment { mono: Duration::from_millis(200 * seq), wall: jiff::Timestamp::UNIX_EPOCH };
         seq += 1;
-        gate.observe(Frame { camera: camera.clone(), seq, at, pts: None, picture: picture.clone() })
+        gate.observe(Frame { camera: camera.clone(), seq, at, pts: None, lone: false, picture: picture.clone() })
     };
     idle.iter().cycle().take(50).for_each(|picture| drop(next(picture)));
     let mut turn = pictures.iter().cycle();

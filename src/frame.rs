@@ -17,6 +17,9 @@ pub struct Frame {
     pub at: Moment,
     /// Presentation time in its stream, where the stream has any.
     pub pts: Option<Duration>,
+    /// Only this one of its stretch of the stream was decoded (a keyframe of an idle camera); what lies between it and the
+    /// one before can still be had.
+    pub lone: bool,
     pub picture: Picture,
 }
 

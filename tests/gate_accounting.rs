@@ -96,7 +96,8 @@ fn run(steps: Vec<Step>, settings: Settings) -> usize {
             Step::Frame { size, x, luma, base, millis } => {
                 now = (now + i64::from(millis)).max(0);
                 let picture = picture(size, x, luma, base);
-                let frame = Frame { camera: camera.clone(), seq: given, at: moment(now), pts: None, picture };
+                let frame =
+                    Frame { camera: camera.clone(), seq: given, at: moment(now), pts: None, lone: false, picture };
                 given += 1;
                 gate.observe(frame)
             }

@@ -222,7 +222,7 @@ mod tests {
     fn candidate(seq: u64) -> Candidate {
         let colour = Colour { matrix: Matrix::Bt601, range: Range::Limited };
         let picture = Picture::packed(16, 16, PixelFormat::I420, colour, vec![0; 384]).unwrap();
-        let frame = Frame { camera: CameraId::new("c").unwrap(), seq, at: at(seq), pts: None, picture };
+        let frame = Frame { camera: CameraId::new("c").unwrap(), seq, at: at(seq), pts: None, lone: false, picture };
         Candidate { frame, cause: Cause::Motion, region: None, started_at: at(seq) }
     }
 

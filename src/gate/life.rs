@@ -351,7 +351,7 @@ mod tests {
             let at = Moment { mono: Duration::from_secs_f64(at), wall: jiff::Timestamp::UNIX_EPOCH };
             let camera = CameraId::new("told").unwrap();
             let mut out = Observation::default();
-            let frame = Frame { camera, seq: self.seq, at, pts: None, picture };
+            let frame = Frame { camera, seq: self.seq, at, pts: None, lone: false, picture };
             self.life.observe(frame, &View { sight: &sight, classes: &classes }, &mut out);
             self.seq += 1;
             self.note(&out);

@@ -64,7 +64,7 @@ impl Delivery {
             Pace::RealTime => self.clock.now(),
             Pace::Fast => timeline.start.plus(pts.unwrap_or_default()),
         };
-        let frame = Frame { camera: self.camera.clone(), seq: timeline.next_seq, at, pts, picture };
+        let frame = Frame { camera: self.camera.clone(), seq: timeline.next_seq, at, pts, lone: false, picture };
         let delivered = match self.pace {
             Pace::RealTime => {
                 // The mailbox counts what it replaced.

@@ -112,7 +112,7 @@ impl Stage {
         let camera = self.gate.camera().clone();
         let seq = self.given;
         self.given += 1;
-        let observation = self.gate.observe(Frame { camera, seq, at: moment(t), pts: None, picture });
+        let observation = self.gate.observe(Frame { camera, seq, at: moment(t), pts: None, lone: false, picture });
         self.note(&observation, t);
         observation
     }
