@@ -45,6 +45,27 @@ impl Ask for Model {
     }
 }
 
+impl<A: Ask> Ask for Arc<A> {
+    fn ask(&self, question: Question) -> impl Future<Output = Result<Answer, AskError>> + Send {
+        A::ask(self, question)
+    }
+
+    fn label(&self) -> &str {
+        A::label(self)
+    }
+}
+
+/// What the model sees of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum View {
+    #[default]
+    Whole,
+    /// What moves, with some margin.
+    Region,
+    /// Asks about each, and tells what the model is surer of.
+    Both,
+}
+
 /// One camera as the analyst knows it.
 #[derive(Debug, Clone)]
 pub struct Camera {
@@ -52,6 +73,7 @@ pub struct Camera {
     pub prompt: Arc<str>,
     pub rules: Vec<Rule>,
     pub masks: Arc<[Polygon]>,
+    pub view: View,
 }
 
 /// A yes/no question about each described frame.
@@ -70,6 +92,9 @@ pub struct Settings {
     pub max_tokens: usize,
     /// From the choice of a frame to its words, at most.
     pub deadline: Duration,
+    /// Where the ids of events come from; with one, a clip gives the same events each time, and none of them says how long
+    /// it took.
+    pub seed: Option<u64>,
 }
 
 /// What the analyst tells whoever made it: an event to deliver, or how a frame ended.
@@ -95,7 +120,10 @@ pub async fn run<A: Ask, L: Listener>(
     stopping: CancellationToken,
 ) {
     let stories = settings.cameras.iter().map(|camera| Story::new(settings.node.clone(), camera.id.clone())).collect();
-    let mut analyst = Analyst { settings, stories, model, clock, stopping };
+    // One source per camera: in which order they are served does not change their ids.
+    let mut random = settings.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
+    let random = settings.cameras.iter().map(|_| random.fork()).collect();
+    let mut analyst = Analyst { settings, stories, random, model, clock, stopping };
     while let Some(delivery) = next(&inbox, &mut listener).await {
         let camera = &analyst.settings.cameras[delivery.lane].id;
         let span = info_span!("analyst", %camera);
@@ -120,6 +148,7 @@ async fn next<L: Listener>(inbox: &Inbox, listener: &mut L) -> Option<Delivery> 
 struct Analyst<A> {
     settings: Settings,
     stories: Vec<Story>,
+    random: Vec<fastrand::Rng>,
     model: A,
     clock: Clock,
     stopping: CancellationToken,
@@ -128,7 +157,7 @@ struct Analyst<A> {
 impl<A: Ask> Analyst<A> {
     async fn work<L: Listener>(&mut self, delivery: Delivery, listener: &mut L) -> Event {
         let Delivery { lane, letter, since } = delivery;
-        let random = fastrand::u128(..);
+        let random = self.random[lane].u128(..);
         match letter {
             Letter::Look { kind, candidate } => {
                 let sight = Sight {
@@ -175,7 +204,8 @@ impl<A: Ask> Analyst<A> {
                 listener.frame(&camera.id, settled(Outcome::Described));
                 listener.answer(&camera.id, &answer);
                 debug!(frame = seq, text = answer.text, confidence = answer.confidence, "described");
-                Said::Words(words(answer, camera, self.model.label(), waited))
+                let timing = self.settings.seed.is_none().then(|| timing(&answer, waited));
+                Said::Words(words(answer, camera, self.model.label(), timing))
             }
             Err(AskError::Expired) => {
                 let (limit, took) = (self.settings.deadline, self.clock.now().since(since));
@@ -201,22 +231,25 @@ impl<A: Ask> Analyst<A> {
     }
 }
 
-fn words(answer: Answer, camera: &Camera, model: &str, waited: Duration) -> Words {
-    let ms = |took: Duration| took.as_secs_f32() * 1000.0;
-    let t = &answer.timing;
+fn words(answer: Answer, camera: &Camera, model: &str, timing: Option<TimingMs>) -> Words {
     let rules: BTreeMap<_, _> = camera
         .rules
         .iter()
         .zip(&answer.p_yes)
         .map(|(rule, &p)| (rule.id.clone(), RuleAnswer { answer: YesNo::from_probability(p), p }))
         .collect();
-    let timing = TimingMs {
+    Words { text: answer.text, confidence: answer.confidence, model: model.to_owned(), rules, timing }
+}
+
+fn timing(answer: &Answer, waited: Duration) -> TimingMs {
+    let ms = |took: Duration| took.as_secs_f32() * 1000.0;
+    let t = &answer.timing;
+    TimingMs {
         wait: ms(waited + t.wait),
         preprocess: ms(t.preprocess),
         encode: ms(t.encode),
         prefill: ms(t.prefill),
         decode: ms(t.decode),
         total: ms(waited + t.total),
-    };
-    Words { text: answer.text, confidence: answer.confidence, model: model.to_owned(), rules, timing }
+    }
 }

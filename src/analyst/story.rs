@@ -22,7 +22,7 @@ pub(crate) struct Words {
     pub(crate) confidence: f32,
     pub(crate) model: String,
     pub(crate) rules: BTreeMap<RuleId, RuleAnswer>,
-    pub(crate) timing: TimingMs,
+    pub(crate) timing: Option<TimingMs>,
 }
 
 /// What was looked at.
@@ -74,7 +74,7 @@ impl Story {
             }
             Said::Nothing(reason) => (None, Source::None, Some(reason)),
         };
-        let timing_ms = words.as_ref().map(|words| words.timing);
+        let timing_ms = words.as_ref().and_then(|words| words.timing);
         let event = self.event(id, kind, cause, started_at, words, source);
         Event { at: at.wall, region, reason, timing_ms, ..event }
     }
@@ -158,7 +158,7 @@ mod tests {
             confidence: 0.5,
             model: "tiny/int8@cpu".into(),
             rules: BTreeMap::new(),
-            timing: TimingMs::default(),
+            timing: Some(TimingMs::default()),
         })
     }
 

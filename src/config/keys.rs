@@ -249,9 +249,14 @@ static MODEL: Table = Table {
         )
         .default(),
         Key::new("deadline", Kind::Duration, "\"10s\"", "An answer that takes longer is given up.").default(),
-        Key::new("budget", Kind::Rate, "\"30/min\"", "Descriptions of all cameras together, at most.")
-            .default()
-            .later("budgets are not enforced yet"),
+        Key::new("budget", Kind::Rate, "\"30/min\"", "Descriptions of all cameras together, at most.").default(),
+        Key::new(
+            "share",
+            Kind::Number,
+            "0.5",
+            "Share of the time in which the model may be busy, for all cameras together: more than 0, at most 1.",
+        )
+        .default_is("1"),
     ],
     tables: &[],
 };
@@ -326,6 +331,13 @@ static CAMERA: Table = Table {
             "What the model is asked about this camera. Default: the prompt of `[model]`.",
         ),
         Key::new(
+            "view",
+            Kind::Choice(&["whole", "region", "both"]),
+            "\"whole\"",
+            "What the model sees: the whole picture, what moves with some margin, or both, one after the other.",
+        )
+        .default(),
+        Key::new(
             "masks",
             Kind::Polygons,
             "[[[0.0, 0.0], [0.25, 0.0], [0.25, 0.1], [0.0, 0.1]]]",
@@ -362,11 +374,15 @@ static GATE: Table = Table {
             "\"10m\"",
             "How old an answer may be that is used again; \"0s\" never does.",
         )
-        .default()
-        .later("answers are not used again yet"),
-        Key::new("budget", Kind::Rate, "\"12/min\"", "Descriptions of this camera, at most.")
-            .default()
-            .later("budgets are not enforced yet"),
+        .default(),
+        Key::new("budget", Kind::Rate, "\"12/min\"", "Descriptions of this camera, at most.").default(),
+        Key::new(
+            "share",
+            Kind::Number,
+            "0.25",
+            "Share of the time in which the model may be busy with this camera: more than 0, at most 1.",
+        )
+        .default_is("1"),
     ],
     tables: &[],
 };

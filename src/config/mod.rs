@@ -31,7 +31,7 @@ pub use meaning::default_model_path;
 pub use problem::{Code, ConfigError, Notice, Problem};
 pub use report::SourceText;
 
-use crate::analyst::Rule;
+use crate::analyst::{Rule, View};
 use crate::ids::NodeId;
 use crate::telemetry::LogFormat;
 use crate::units::Rate;
@@ -73,6 +73,8 @@ pub struct ModelConfig {
     pub deadline: Duration,
     /// Descriptions of all cameras together.
     pub budget: Rate,
+    /// Share of the time in which the model may be busy, 0 to 1.
+    pub share: f32,
 }
 
 /// The status page.
@@ -94,6 +96,8 @@ pub struct CameraConfig {
     pub gate: gate::Settings,
     /// Its own prompt, or the model's.
     pub prompt: Arc<str>,
+    /// What the model sees of a picture.
+    pub view: View,
     /// Ids differ within a camera.
     pub rules: Vec<Rule>,
     pub enabled: bool,

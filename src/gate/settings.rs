@@ -18,6 +18,8 @@ pub struct Settings {
     pub reuse_for: Duration,
     /// Descriptions of this camera.
     pub budget: Rate,
+    /// Share of the time in which the model may be busy with this camera, 0 to 1.
+    pub share: f32,
     /// Where nothing is looked at.
     pub masks: Vec<Polygon>,
 }
@@ -31,6 +33,7 @@ impl Default for Settings {
             refresh: Duration::from_secs(60),
             reuse_for: Duration::from_secs(600),
             budget: Rate { count: 12.0, per: Duration::from_secs(60) },
+            share: 1.0,
             masks: Vec::new(),
         }
     }

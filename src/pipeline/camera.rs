@@ -67,6 +67,10 @@ impl CameraLoop {
 
     async fn observe(&mut self, frame: Frame) {
         let (seq, at) = (frame.seq, frame.at);
+        if self.patient {
+            self.inbox.advance(self.lane, at);
+            self.inbox.settled(self.lane).await;
+        }
         // Cheap: the picture is shared, not copied.
         let seen = frame.clone();
         let observation = self.gate.observe(frame);
@@ -82,7 +86,7 @@ impl CameraLoop {
             "gate"
         );
         let spoke = !observation.signals.is_empty();
-        self.pass_on(observation);
+        self.pass_on(observation, at);
         if spoke && self.patient {
             self.inbox.settled(self.lane).await;
         }
@@ -104,10 +108,10 @@ impl CameraLoop {
             _ => self.clock.now(),
         };
         let observation = self.gate.interrupt(at, reason);
-        self.pass_on(observation);
+        self.pass_on(observation, at);
     }
 
-    fn pass_on(&self, observation: Observation) {
+    fn pass_on(&self, observation: Observation, at: Moment) {
         let camera = self.camera.as_str();
         for settled in observation.settled {
             self.note(&settled);
@@ -119,7 +123,8 @@ impl CameraLoop {
                 Signal::Update(candidate) => self.audience.chosen(&self.camera, candidate, false),
                 Signal::End { .. } => {}
             }
-            let displaced = self.inbox.put(self.lane, signal, self.clock.now());
+            let now = if self.patient { at } else { self.clock.now() };
+            let displaced = self.inbox.put(self.lane, signal, now);
             for settled in displaced.frames {
                 self.note(&settled);
             }

@@ -21,7 +21,7 @@ use self::camera::CameraLoop;
 use self::delivery::{Cameras, Delivery};
 use self::listener::Deliver;
 pub use self::progress::Progress;
-use crate::analyst::{self, Inbox};
+use crate::analyst::{self, Ask, Inbox};
 use crate::clock::Clock;
 use crate::config::{CameraConfig, Config};
 use crate::gate::Gate;
@@ -31,7 +31,6 @@ use crate::mqtt::Connection;
 use crate::outbox::Outbox;
 use crate::source::{self, Counters, Location, Pace, mailbox};
 use crate::telemetry::Metrics;
-use crate::vlm::Model;
 
 /// The share of `stop_timeout` that draining may take; the rest is for the process to end.
 const DRAIN: f32 = 0.9;
@@ -56,11 +55,38 @@ impl std::fmt::Debug for Pipeline {
 }
 
 impl Pipeline {
-    /// Starts every stage. Nothing of it fails: what is wrong with a camera or the broker is said in their health.
+    /// Starts every stage. Nothing of it fails: what is wrong with a camera or the broker is said in their health. `model`
+    /// may be shared (`Arc<Model>`): it outlives the pipeline then.
     #[must_use]
     pub fn start(
         config: &Config,
-        model: Model,
+        model: impl Ask + 'static,
+        metrics: Arc<Metrics>,
+        clock: Clock,
+        audience: Arc<dyn Audience>,
+    ) -> Self {
+        Self::begin(config, model, None, metrics, clock, audience)
+    }
+
+    /// The same for clips that play as fast as they are understood, such that the same clips give the same events each
+    /// time: their ids come from `seed`, nothing in them depends on how fast the machine is, and the model has all the time
+    /// it needs.
+    #[must_use]
+    pub fn replay(
+        config: &Config,
+        model: impl Ask + 'static,
+        seed: u64,
+        metrics: Arc<Metrics>,
+        clock: Clock,
+        audience: Arc<dyn Audience>,
+    ) -> Self {
+        Self::begin(config, model, Some(seed), metrics, clock, audience)
+    }
+
+    fn begin(
+        config: &Config,
+        model: impl Ask + 'static,
+        seed: Option<u64>,
         metrics: Arc<Metrics>,
         clock: Clock,
         audience: Arc<dyn Audience>,
@@ -82,7 +108,7 @@ impl Pipeline {
             cameras.push((camera.source.camera.clone(), health.clone()));
             gates.push(start_camera(camera, lane, health_in, health, &shared));
         }
-        let analyst = start_analyst(config, &enabled, model, &shared);
+        let analyst = start_analyst(config, &enabled, model, seed, &shared);
         let stop_delivery = CancellationToken::new();
         let part = enabled.len() + 1;
         let Delivery { connection, task: delivery } =
@@ -203,18 +229,26 @@ fn start_camera(
     tokio::spawn(gate.run().instrument(span))
 }
 
-fn start_analyst(config: &Config, enabled: &[CameraConfig], model: Model, shared: &Shared) -> JoinHandle<()> {
+fn start_analyst(
+    config: &Config,
+    enabled: &[CameraConfig],
+    model: impl Ask + 'static,
+    seed: Option<u64>,
+    shared: &Shared,
+) -> JoinHandle<()> {
     let camera = |camera: &CameraConfig| analyst::Camera {
         id: camera.source.camera.clone(),
         prompt: camera.prompt.clone(),
         rules: camera.rules.clone(),
         masks: camera.gate.masks.clone().into(),
+        view: camera.view,
     };
     let settings = analyst::Settings {
         node: config.node.clone(),
         cameras: enabled.iter().map(camera).collect(),
         max_tokens: config.model.max_tokens,
         deadline: config.model.deadline,
+        seed,
     };
     let part = enabled.len();
     let listener = Deliver {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{address, model, regions};
-use crate::analyst::Rule;
+use crate::analyst::{Rule, View};
 use crate::config::CameraConfig;
 use crate::config::problem::{Code, Problem};
 use crate::config::raw::{Section, Text};
@@ -44,6 +44,8 @@ fn read(section: &Section<'_>, prompt: &Arc<str>, names: &mut Names) -> Option<C
     let fps = section.number("fps", |fps| fps > 0.0 && fps <= MOST_FPS, "more than 0 and at most 60");
     let timeout = section.duration("timeout", Duration::from_secs(1)..=Duration::from_secs(3600));
     let own_prompt = model::question(section, "prompt");
+    let views = [("whole", View::Whole), ("region", View::Region), ("both", View::Both)];
+    let view = section.choice("view", &views);
     let masks = regions::read(section, "masks");
     let gate = gate(&section.section("gate"), masks);
     let enabled = section.switch("enabled");
@@ -59,6 +61,7 @@ fn read(section: &Section<'_>, prompt: &Arc<str>, names: &mut Names) -> Option<C
         },
         gate,
         prompt: own_prompt.unwrap_or_else(|| Arc::clone(prompt)),
+        view: view.map_or_else(View::default, |found| found.value),
         rules,
         enabled: enabled.is_none_or(|found| found.value),
     })
@@ -67,8 +70,6 @@ fn read(section: &Section<'_>, prompt: &Arc<str>, names: &mut Names) -> Option<C
 fn gate(section: &Section<'_>, masks: Vec<crate::units::Polygon>) -> gate::Settings {
     let default = gate::Settings::default();
     let (short, long) = (Duration::from_millis(100), Duration::from_secs(86_400));
-    section.not_yet("reuse_for");
-    section.not_yet("budget");
     let settings = gate::Settings {
         sensitivity: section
             .number("sensitivity", |value| (0.0..=1.0).contains(&value), "from 0 to 1")
@@ -80,6 +81,7 @@ fn gate(section: &Section<'_>, masks: Vec<crate::units::Polygon>) -> gate::Setti
         refresh: section.duration("refresh", short..=long).map_or(default.refresh, |found| found.value),
         reuse_for: section.duration("reuse_for", Duration::ZERO..=long).map_or(default.reuse_for, |found| found.value),
         budget: model::budget(section).unwrap_or(default.budget),
+        share: model::share(section).unwrap_or(default.share),
         masks,
     };
     if settings.min_interval > settings.refresh {

@@ -22,7 +22,6 @@ pub fn default_model_path() -> Option<PathBuf> {
 }
 
 pub(super) fn read(section: &Section<'_>) -> ModelConfig {
-    section.not_yet("budget");
     ModelConfig {
         settings: settings(section),
         prompt: prompt(section).unwrap_or_else(|| PROMPT.into()),
@@ -34,6 +33,7 @@ pub(super) fn read(section: &Section<'_>) -> ModelConfig {
             .duration("deadline", Duration::from_millis(100)..=Duration::from_secs(600))
             .map_or(DEADLINE, |found| found.value),
         budget: budget(section).unwrap_or(BUDGET),
+        share: share(section).unwrap_or(1.0),
     }
 }
 
@@ -64,6 +64,12 @@ pub(super) fn budget(section: &Section<'_>) -> Option<Rate> {
     let problem = Problem::new(Code::WrongValue, "a `budget` of zero would never describe anything", help);
     section.reader.report(problem.at(rate.span, ""));
     None
+}
+
+/// A share of time that is not zero.
+pub(super) fn share(section: &Section<'_>) -> Option<f32> {
+    let found = section.number("share", |share| share > 0.0 && share <= 1.0, "more than 0 and at most 1");
+    found.map(|found| found.value)
 }
 
 fn settings(section: &Section<'_>) -> vlm::Settings {
