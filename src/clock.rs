@@ -34,13 +34,26 @@ impl Moment {
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     started: Instant,
+    clips_start_at: Option<Timestamp>,
 }
 
 impl Clock {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads the clock")]
     pub fn system() -> Self {
-        Self { started: Instant::now() }
+        Self { started: Instant::now(), clips_start_at: None }
+    }
+
+    /// The same clock, but clips that play as fast as they are understood begin at this time, always at the same moment.
+    #[must_use]
+    pub fn with_clips_from(self, start: Timestamp) -> Self {
+        Self { clips_start_at: Some(start), ..self }
+    }
+
+    /// The moment of presentation time zero of a clip that has its own time.
+    #[must_use]
+    pub fn clip_start(&self) -> Moment {
+        self.clips_start_at.map_or_else(|| self.now(), |wall| Moment { mono: Duration::ZERO, wall })
     }
 
     #[must_use]
@@ -70,6 +83,14 @@ mod tests {
     fn times_leave_with_three_digits() {
         let at: Timestamp = "2026-11-23T09:14:03.12Z".parse().unwrap();
         assert_eq!(rfc3339(at), "2026-11-23T09:14:03.120Z");
+    }
+
+    #[test]
+    fn clips_begin_when_they_are_told_to() {
+        let start = Timestamp::UNIX_EPOCH;
+        let clock = Clock::system().with_clips_from(start);
+        assert_eq!(clock.clip_start(), Moment { mono: Duration::ZERO, wall: start });
+        assert!(clock.now().wall > start);
     }
 
     #[test]

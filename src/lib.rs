@@ -13,6 +13,7 @@ pub mod gate;
 pub mod health;
 pub mod ids;
 pub mod image;
+pub mod journal;
 pub mod mqtt;
 pub mod outbox;
 pub mod pipeline;

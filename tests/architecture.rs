@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 const VOCABULARY: [&str; 8] = ["units", "ids", "clock", "backoff", "frame", "health", "image", "event"];
 
 /// Module, and what it may use besides the vocabulary.
-const STAGES: [(&str, &[&str]); 12] = [
+const STAGES: [(&str, &[&str]); 13] = [
     ("main", &["cli"]),
-    ("cli", &["config", "service", "pipeline", "mqtt", "vlm", "gate", "source", "telemetry"]),
-    ("config", &["source", "gate", "vlm", "analyst", "outbox", "mqtt", "telemetry"]),
+    ("cli", &["config", "service", "pipeline", "mqtt", "vlm", "gate", "source", "telemetry", "journal"]),
+    ("config", &["source", "gate", "vlm", "analyst", "outbox", "mqtt", "telemetry", "journal"]),
     ("service", &["pipeline", "config", "mqtt", "vlm", "telemetry"]),
-    ("pipeline", &["config", "source", "gate", "analyst", "vlm", "outbox", "mqtt", "telemetry"]),
+    ("pipeline", &["config", "source", "gate", "analyst", "vlm", "outbox", "mqtt", "telemetry", "journal"]),
     ("source", &[]),
     ("gate", &[]),
     ("vlm", &[]),
@@ -23,6 +23,7 @@ const STAGES: [(&str, &[&str]); 12] = [
     ("outbox", &[]),
     ("mqtt", &["outbox"]),
     ("telemetry", &[]),
+    ("journal", &["gate"]),
 ];
 
 /// Libraries that live in one module.

@@ -9,6 +9,7 @@ mod describe;
 mod exit;
 mod failure;
 mod lines;
+mod replay;
 mod run;
 mod say;
 mod summary;

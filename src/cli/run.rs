@@ -10,6 +10,8 @@ use super::exit::Exit;
 use super::failure::Failure;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Loaded};
+use crate::journal::Journal;
+use crate::pipeline::Audience;
 use crate::service::{self, Ended, StopSignals};
 use crate::source;
 use crate::telemetry::{self, Metrics};
@@ -28,12 +30,31 @@ pub(super) async fn run(path: &Path, clock: Clock) -> Result<Exit, Failure> {
     let signals = StopSignals::new().map_err(|error| Failure::running("signals", &error))?;
     let model = load_model(config.model.settings.clone(), clock).await?;
     let metrics = Arc::new(Metrics::new());
-    match service::run(&config, model, metrics, clock, Arc::new(()), signals).await {
+    let journal = journal(&config, clock);
+    let audience = journal.iter().map(|journal| Arc::clone(journal) as Arc<dyn Audience>).collect::<Vec<_>>();
+    let ended = service::run(&config, model, metrics, clock, Arc::new(audience), signals).await;
+    if let Some(journal) = journal {
+        journal.close();
+    }
+    match ended {
         Ended::Stopped | Ended::Over => {
             info!("stopped");
             Ok(Exit::Done)
         }
         Ended::Hurried => Ok(Exit::Failed),
+    }
+}
+
+/// The decision journal, if one is to be kept. Without it everything else goes on.
+fn journal(config: &Config, clock: Clock) -> Option<Arc<Journal>> {
+    let path = config.explain.path.clone()?;
+    info!(path = %path.display(), "the decision journal is kept here");
+    match Journal::start(path, &config.explain, clock) {
+        Ok(journal) => Some(Arc::new(journal)),
+        Err(error) => {
+            warn!(%error, "there will be no decision journal");
+            None
+        }
     }
 }
 

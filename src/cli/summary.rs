@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::gate::Outcome;
+use crate::journal::meaning;
 use crate::telemetry::Metrics;
 
 #[derive(Debug)]
@@ -58,24 +59,8 @@ impl fmt::Display for Summary {
     }
 }
 
-fn count(n: u64, what: &str) -> String {
+pub(super) fn count(n: u64, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
-}
-
-fn meaning(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::DecodeSkipped => "never decoded",
-        Outcome::Superseded => "a newer or better frame of the same moment stood in for it",
-        Outcome::NoMotion => "nothing moved",
-        Outcome::Masked => "something moved, but only under a mask",
-        Outcome::Lighting => "only the light changed",
-        Outcome::Duplicate => "it looked like what was described already",
-        Outcome::Cached => "an earlier answer served",
-        Outcome::Budget => "the event went on, and it was not yet time for the next description",
-        Outcome::Expired => "the model was not free in time",
-        Outcome::Described => "the model described it",
-        Outcome::Failed => "the model failed at it",
-    }
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ pub static FILE: Table = Table {
         Key::new("stop_timeout", Kind::Duration, "\"5s\"", "How long a stop may take before what is left is given up.")
             .default(),
     ],
-    tables: &[&LOG, &MQTT, &OUTBOX, &MODEL, &HTTP, &CAMERA],
+    tables: &[&LOG, &MQTT, &OUTBOX, &MODEL, &HTTP, &EXPLAIN, &CAMERA],
 };
 
 static LOG: Table = Table {
@@ -274,6 +274,23 @@ static HTTP: Table = Table {
     )
     .default()
     .later("there is no status page yet")],
+    tables: &[],
+};
+
+static EXPLAIN: Table = Table {
+    header: "[explain]",
+    name: "explain",
+    many: false,
+    doc: "The decision journal that `eyewitness explain` reads: why frames went no further.",
+    keys: &[
+        Key::new(
+            "path",
+            Kind::Text,
+            "\"/var/lib/eyewitness/decisions\"",
+            "Folder of the journal. Default: `decisions` in the state folder that systemd gives the service; else no journal.",
+        ),
+        Key::new("max_size", Kind::Size, "\"16MiB\"", "How much it may hold; beyond it the oldest goes.").default(),
+    ],
     tables: &[],
 };
 

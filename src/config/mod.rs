@@ -29,13 +29,14 @@ use lines::Lines;
 pub use environment::Lookup;
 pub use meaning::default_model_path;
 pub use problem::{Code, ConfigError, Notice, Problem};
+pub use redact::redact;
 pub use report::SourceText;
 
 use crate::analyst::{Rule, View};
 use crate::ids::NodeId;
 use crate::telemetry::LogFormat;
 use crate::units::Rate;
-use crate::{gate, mqtt, outbox, source, vlm};
+use crate::{gate, journal, mqtt, outbox, source, vlm};
 
 /// What the daemon shall do: every value checked, every default filled in. Its `Debug` holds no secrets.
 #[derive(Debug, Clone)]
@@ -47,6 +48,8 @@ pub struct Config {
     pub outbox: outbox::Settings,
     pub model: ModelConfig,
     pub http: HttpSettings,
+    /// The decision journal.
+    pub explain: journal::Settings,
     /// At least one; ids differ.
     pub cameras: Vec<CameraConfig>,
     /// How long a stop may take before what is left is given up.
@@ -131,7 +134,7 @@ impl Config {
 }
 
 fn read(name: &str, folder: Option<&Path>, text: &str, environment: Lookup<'_>) -> Result<Loaded, ConfigError> {
-    let shown = redact::redact(text);
+    let shown = redact(text);
     let lines = Lines::new(text);
     let (readable, broken) = syntax::mend(text, &shown, &lines);
     let tree = syntax::tree(&readable);

@@ -87,6 +87,11 @@ impl<'a> Reader<'a> {
         self.folder.map_or_else(|| path.as_ref().to_owned(), |folder| folder.join(path.as_ref()))
     }
 
+    /// A variable of the environment.
+    pub(in crate::config) fn variable(&self, name: &str) -> Option<String> {
+        (self.lookup)(name)
+    }
+
     /// Line of a place, counted from 1.
     pub(in crate::config) fn line(&self, span: &Range<usize>) -> usize {
         self.lines.number(span.start)

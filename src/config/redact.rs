@@ -6,7 +6,7 @@ use std::borrow::Cow;
 /// The same text, byte for byte as long, with `*` for credentials: what stands behind a key such as `password` and
 /// before the `@` of an address. `${NAME}` stays, since it is no secret.
 #[must_use]
-pub(super) fn redact(text: &str) -> String {
+pub fn redact(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut hidden_until: Option<Closer> = None;
     for line in text.split_inclusive('\n') {

@@ -1,9 +1,12 @@
 //! Who listens to a running pipeline without being a part of it: the demo's printer, the report, `explain`.
 
+use std::sync::Arc;
+
 use crate::event::Event;
 use crate::frame::Frame;
-use crate::gate::{Candidate, Motion, Settled};
+use crate::gate::{Candidate, Motion, Outcome, Settled};
 use crate::ids::CameraId;
+use crate::journal::Journal;
 use crate::vlm::Answer;
 
 /// Hears what the stages do. Called on their own tasks: return at once.
@@ -20,9 +23,54 @@ pub trait Audience: Send + Sync {
     /// A frame has ended, in exactly one outcome. Frames that never reached the gate are only counted.
     fn settled(&self, _camera: &CameraId, _settled: &Settled) {}
 
+    /// So many frames ended before the gate saw them: never decoded, or overtaken on the way.
+    fn dropped(&self, _camera: &CameraId, _outcome: Outcome, _frames: u64) {}
+
     /// The model answered.
     fn answered(&self, _camera: &CameraId, _answer: &Answer) {}
 }
 
 /// Nobody listens.
 impl Audience for () {}
+
+/// All of them listen, in this order.
+impl Audience for Vec<Arc<dyn Audience>> {
+    fn event(&self, event: &Event) {
+        self.iter().for_each(|audience| audience.event(event));
+    }
+
+    fn observed(&self, camera: &CameraId, frame: &Frame, motion: &Motion) {
+        self.iter().for_each(|audience| audience.observed(camera, frame, motion));
+    }
+
+    fn chosen(&self, camera: &CameraId, candidate: &Candidate, start: bool) {
+        self.iter().for_each(|audience| audience.chosen(camera, candidate, start));
+    }
+
+    fn settled(&self, camera: &CameraId, settled: &Settled) {
+        self.iter().for_each(|audience| audience.settled(camera, settled));
+    }
+
+    fn dropped(&self, camera: &CameraId, outcome: Outcome, frames: u64) {
+        self.iter().for_each(|audience| audience.dropped(camera, outcome, frames));
+    }
+
+    fn answered(&self, camera: &CameraId, answer: &Answer) {
+        self.iter().for_each(|audience| audience.answered(camera, answer));
+    }
+}
+
+/// The journal keeps how frames ended and which events were told.
+impl Audience for Journal {
+    fn event(&self, event: &Event) {
+        Journal::event(self, event);
+    }
+
+    fn settled(&self, camera: &CameraId, settled: &Settled) {
+        Journal::settled(self, camera, settled);
+    }
+
+    fn dropped(&self, camera: &CameraId, outcome: Outcome, frames: u64) {
+        Journal::dropped(self, camera, outcome, frames);
+    }
+}

@@ -96,7 +96,8 @@ impl CameraLoop {
         let health = self.health.borrow_and_update().clone();
         let up = health.state == CameraState::Online;
         self.metrics.camera_up(self.camera.as_str(), up);
-        if !up {
+        // What comes from a clip that has its own time comes in its order: its end is that of its frames.
+        if !up && !self.patient {
             self.interrupt(last, EndReason::CameraLost);
         }
     }
@@ -145,8 +146,15 @@ impl CameraLoop {
         let camera = self.camera.as_str();
         let superseded = self.frames.superseded();
         let skipped = self.counters.decode_skipped();
-        self.metrics.frames_by(camera, Outcome::Superseded.name(), superseded - counted.superseded);
-        self.metrics.frames_by(camera, Outcome::DecodeSkipped.name(), skipped - counted.skipped);
+        for (outcome, frames) in [
+            (Outcome::Superseded, superseded - counted.superseded),
+            (Outcome::DecodeSkipped, skipped - counted.skipped),
+        ] {
+            self.metrics.frames_by(camera, outcome.name(), frames);
+            if frames > 0 {
+                self.audience.dropped(&self.camera, outcome, frames);
+            }
+        }
         *counted = Counted { superseded, skipped };
     }
 }

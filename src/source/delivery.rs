@@ -42,7 +42,7 @@ impl Delivery {
         out: mailbox::Sender<Frame>,
         counters: Arc<Counters>,
     ) -> Self {
-        let timeline = Mutex::new(Timeline { next_seq: 0, start: clock.now(), last: None });
+        let timeline = Mutex::new(Timeline { next_seq: 0, start: clock.clip_start(), last: None });
         Self { camera, clock, pace, out, counters, timeline }
     }
 

@@ -233,7 +233,8 @@ mod tests {
 
     #[test]
     fn labels_are_read_and_checked() {
-        let text = br#"{"about": "x", "clips": {"a.mp4": {"fps": 10, "events": [{"from": 1, "to": 2.5, "who": "a cat"}]}}}"#;
+        let text =
+            br#"{"about": "x", "clips": {"a.mp4": {"fps": 10, "events": [{"from": 1, "to": 2.5, "who": "a cat"}]}}}"#;
         let labels = Labels::read(text).unwrap();
         assert_eq!(labels.clips["a.mp4"].events, [Visit { from: 1.0, to: 2.5, who: "a cat".into() }]);
         let wrong = |text: &str| Labels::read(text.as_bytes()).unwrap_err().to_string();

@@ -9,6 +9,7 @@ mod password;
 mod regions;
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
@@ -19,6 +20,7 @@ use super::problem::{Code, Problem};
 use super::raw::{Section, Text};
 use super::{Config, HttpSettings, LogSettings};
 use crate::ids::{self, IdError, NodeId};
+use crate::journal;
 use crate::outbox;
 use crate::telemetry::LogFormat;
 
@@ -36,6 +38,7 @@ pub(super) fn build(file: &Section<'_>) -> Config {
         mqtt: mqtt::read(&file.section("mqtt"), &node),
         outbox: outbox(&file.section("outbox")),
         http: http(&file.section("http")),
+        explain: explain(&file.section("explain")),
         cameras: camera::read_all(file, &model.prompt),
         model,
         stop_timeout: stop_timeout.map_or(STOP_TIMEOUT, |found| found.value),
@@ -78,6 +81,23 @@ fn outbox(section: &Section<'_>) -> outbox::Settings {
             .map_or(default.max_size, |found| found.value),
         max_age: section.duration("max_age", MINUTE..=365 * DAY).map_or(default.max_age, |found| found.value),
     }
+}
+
+fn explain(section: &Section<'_>) -> journal::Settings {
+    let default = journal::Settings::default();
+    journal::Settings {
+        path: section.path("path").map(|found| found.value).or_else(|| state_folder(section)),
+        max_size: section
+            .size("max_size", 64 << 10, "at least \"64KiB\", room for some hours")
+            .map_or(default.max_size, |found| found.value),
+    }
+}
+
+/// Where a service keeps what it knows: systemd says it, perhaps several, separated by colons.
+fn state_folder(section: &Section<'_>) -> Option<PathBuf> {
+    let folders = section.reader.variable("STATE_DIRECTORY")?;
+    let first = folders.split(':').next().filter(|folder| !folder.is_empty())?;
+    Some(Path::new(first).join("decisions"))
 }
 
 fn http(section: &Section<'_>) -> HttpSettings {
