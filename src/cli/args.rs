@@ -11,6 +11,8 @@ Examples:
   eyewitness check -c eyewitness.toml --online  is everything in order?
   eyewitness run -c eyewitness.toml             the daemon
   eyewitness watch --url mqtt://broker.lan      what all boxes say
+  eyewitness replay clips/ --report report.html what a config makes of recordings
+  eyewitness explain --camera door --at 09:14   why did it say nothing then?
 
 Exit status:
   0   done
@@ -54,6 +56,12 @@ pub(super) enum Command {
     },
     /// Describe pictures and clips, one sentence each
     Describe(DescribeArgs),
+    /// Play recordings through the same pipeline, as fast as they can be understood, and say what came of them
+    #[command(after_help = REPLAY)]
+    Replay(ReplayArgs),
+    /// Say why a camera's frames went no further at some time
+    #[command(after_help = EXPLAIN)]
+    Explain(ExplainArgs),
     /// Subscribe to a broker and print events as readable lines
     Watch(WatchArgs),
 }
@@ -72,6 +80,85 @@ pub(super) struct DemoArgs {
     /// The model set to use; default: the one that comes with Eyewitness
     #[arg(long, value_name = "DIR")]
     pub(super) model: Option<PathBuf>,
+}
+
+const REPLAY: &str = "\
+The same clips with the same config give the same events, byte for byte. Nothing leaves this machine: the broker, the
+outbox and the status page of the config are not used. Without -c everything is at its defaults.
+
+Labels say what there is to see, in seconds of each clip:
+  {\"clips\": {\"door.mp4\": {\"events\": [{\"from\": 6.0, \"to\": 20.0, \"who\": \"a woman\"}]}}}
+An event belongs to the visit with which it shares most time, or, if it shares time with none, to the nearest one at
+most 1.5 s away. An event that belongs to no visit is invented; a visit with several events was split; one into which
+only another visit's event runs was merged with it.
+
+Examples:
+  eyewitness replay door.mp4
+  eyewitness replay clips/ -c eyewitness.toml --camera front-door --events events.jsonl
+  eyewitness replay clips/ --truth clips/labels.json --strict
+  eyewitness replay clips/ -c now.toml --compare next.toml --truth clips/labels.json --report report.html";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ReplayArgs {
+    /// Clips (MP4, MKV, ...), or folders whose clips are played in the order of their names
+    #[arg(required = true, value_name = "CLIP")]
+    pub(super) clips: Vec<PathBuf>,
+    /// The config whose camera sees the clips
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Which camera of the config; not needed where there is only one
+    #[arg(long, value_name = "ID")]
+    pub(super) camera: Option<String>,
+    /// When the clips begin, as in 2026-11-23T09:00:00Z
+    #[arg(long, value_name = "TIME", default_value = "1970-01-01T00:00:00Z")]
+    pub(super) start: jiff::Timestamp,
+    /// Write the events as lines of JSON; `-` is stdout. With --compare: those of the first config
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    pub(super) events: Option<PathBuf>,
+    /// What there is to see in the clips: how much of it was found?
+    #[arg(long, value_name = "FILE")]
+    pub(super) truth: Option<PathBuf>,
+    /// Exit status 1 unless every visit is one event of its own and nothing was invented
+    #[arg(long, requires = "truth")]
+    pub(super) strict: bool,
+    /// Write a page that shows why each frame was or was not described
+    #[arg(long, value_name = "FILE")]
+    pub(super) report: Option<PathBuf>,
+    /// Play the clips with this config too, and put both side by side
+    #[arg(long, value_name = "FILE")]
+    pub(super) compare: Option<PathBuf>,
+    /// One JSON document per clip on stdout
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+const EXPLAIN: &str = "\
+TIME of a camera: RFC 3339, or HH:MM[:SS] of today (of yesterday, if that is still to come), or 5m for five minutes ago.
+TIME of a clip: seconds, or MM:SS.
+The daemon keeps a journal of its decisions in the folder of [explain] in the config, and writes it at most a minute late.
+
+Examples:
+  eyewitness explain -c eyewitness.toml --camera front-door --at 09:14:03
+  eyewitness explain --camera front-door --at -5m --for 1m
+  eyewitness explain door.mp4 --at 12.3";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ExplainArgs {
+    /// A recording, instead of what the daemon did
+    #[arg(value_name = "CLIP")]
+    pub(super) clip: Option<PathBuf>,
+    /// The config file; default for cameras: /etc/eyewitness/eyewitness.toml, for a recording: the defaults
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Which camera of the config; not needed where there is only one
+    #[arg(long, value_name = "ID")]
+    pub(super) camera: Option<String>,
+    /// From when on
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(super) at: String,
+    /// For how long, such as 30s; default: 10s
+    #[arg(long = "for", value_name = "DURATION")]
+    pub(super) length: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]

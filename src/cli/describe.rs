@@ -104,7 +104,7 @@ async fn look(file: &Path, clock: Clock) -> Result<Sight, Failure> {
 }
 
 /// By its name: what is no clip is read as a picture, whose reader looks at the contents.
-fn is_clip(file: &Path) -> bool {
+pub(super) fn is_clip(file: &Path) -> bool {
     const CLIPS: [&str; 12] = ["mp4", "m4v", "mov", "mkv", "webm", "avi", "ts", "mpg", "mpeg", "mjpeg", "h264", "h265"];
     let ending = file.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
     ending.is_some_and(|ending| CLIPS.contains(&ending.as_str()))

@@ -79,6 +79,11 @@ impl Line {
         let at = self
             .at
             .map_or_else(|| "--:--:--".to_owned(), |at| at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string());
+        self.show_at(&at)
+    }
+
+    /// The same with a time of its own, such as that of a clip.
+    pub(super) fn show_at(&self, at: &str) -> String {
         let words = match (&self.text, &self.reason) {
             (Some(text), _) => text.clone(),
             (None, Some(reason)) => format!("(no words: {reason})"),

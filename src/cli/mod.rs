@@ -7,6 +7,7 @@ mod clip;
 mod demo;
 mod describe;
 mod exit;
+mod explain;
 mod failure;
 mod lines;
 mod replay;
@@ -61,6 +62,8 @@ fn dispatch(args: Args) -> Result<Exit, Failure> {
             Command::Demo(args) => demo::demo(args, clock).await,
             Command::Check { config, online } => check::check(&config, online, clock).await,
             Command::Describe(args) => describe::describe(args, clock).await,
+            Command::Replay(args) => replay::replay(args, clock).await,
+            Command::Explain(args) => explain::explain(args, clock).await,
             Command::Watch(args) => watch::watch(args).await,
         }
     });

@@ -3,6 +3,7 @@
 //! What was typed and what it means are two layers: `keys` declares every key once, `raw` reads values of the right
 //! kind with their places, `meaning` makes a [`Config`] of them. What a stage does with its settings belongs there.
 
+mod difference;
 mod environment;
 mod file;
 pub mod keys;
@@ -26,6 +27,7 @@ use std::time::Duration;
 
 use lines::Lines;
 
+pub use difference::{Difference, differing};
 pub use environment::Lookup;
 pub use meaning::default_model_path;
 pub use problem::{Code, ConfigError, Notice, Problem};

@@ -6,6 +6,8 @@ mod file;
 mod jpeg;
 mod mask;
 mod tensor;
+mod thumbnail;
 
 pub use file::{ReadError, read_file};
 pub use tensor::{Filter, Geometry, Preprocessor};
+pub use thumbnail::thumbnail;

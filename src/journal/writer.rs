@@ -80,7 +80,7 @@ impl Journal {
             let mut disk = Disk { files: Files::new(path.clone(), max_size), path, failing: false, lost: 0 };
             while theirs.round(&mut disk, clock) {}
             // Nobody may wait for it.
-            drop(ended.send(()));
+            let _ = ended.send(());
         })?;
         Ok(Self { shared, over: Mutex::new(over) })
     }

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::record::{self, Truth};
+
 /// How far an event may be from a visit and still belong to it, in seconds.
 pub(super) const TOLERANCE: f64 = 1.5;
 
@@ -148,6 +150,23 @@ impl Judged {
     /// Seconds from the visit's begin to the frame at which its event was passed on.
     pub(super) fn announced_delay(&self) -> Option<f64> {
         self.events.first().map(|event| event.announced - self.visit.from)
+    }
+}
+
+/// As the report shows it.
+impl From<&Verdict> for Truth {
+    fn from(verdict: &Verdict) -> Self {
+        let visit = |judged: &Judged| record::Visit {
+            from: judged.visit.from,
+            to: judged.visit.to,
+            who: judged.visit.who.clone(),
+            delay: judged.announced_delay().or(judged.merged.then_some(0.0)),
+            events: judged.events.len() as u64,
+        };
+        Self {
+            visits: verdict.visits.iter().map(visit).collect(),
+            invented: verdict.invented.iter().map(|event| event.started).collect(),
+        }
     }
 }
 
