@@ -6,8 +6,12 @@
 
 #[path = "cli/files.rs"]
 mod files;
+#[path = "cli/journal.rs"]
+mod journal;
 #[path = "cli/live.rs"]
 mod live;
+#[path = "cli/replay.rs"]
+mod replay;
 mod support;
 
 use std::fs;

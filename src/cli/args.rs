@@ -113,7 +113,7 @@ pub(super) struct ReplayArgs {
     #[arg(long, value_name = "TIME", default_value = "1970-01-01T00:00:00Z")]
     pub(super) start: jiff::Timestamp,
     /// Write the events as lines of JSON; `-` is stdout. With --compare: those of the first config
-    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    #[arg(long, value_name = "FILE")]
     pub(super) events: Option<PathBuf>,
     /// What there is to see in the clips: how much of it was found?
     #[arg(long, value_name = "FILE")]

@@ -44,6 +44,9 @@ pub(super) async fn replay(args: ReplayArgs, clock: Clock) -> Result<Exit, Failu
     // Why a clip cannot be played is said with its name; the log would say it twice.
     telemetry::init("warn,eyewitness::source=error", telemetry::LogFormat::Text)
         .map_err(|error| Failure::usage(error.to_string()))?;
+    if args.json && EventFile::is_stdout(args.events.as_deref()) {
+        return Err(Failure::usage("`--json` and `--events -` both want stdout: give the events a file"));
+    }
     let clips = clips::find(&args.clips)?;
     let labels = args.truth.as_deref().map(|path| labels(path, &clips)).transpose()?;
     let setups = setups(&args)?;
