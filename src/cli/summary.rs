@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::gate::Outcome;
-use crate::journal::meaning;
+pub(super) use crate::journal::meaning;
 use crate::telemetry::Metrics;
 
 #[derive(Debug)]

@@ -82,6 +82,14 @@ mod tests {
             model_seconds: 0.5,
         };
         let text = columns(&figures(&one(5), &one(12)));
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r"
+        events                   2       2
+        frames at the gate     100     100
+        described            5.0 %  12.0 %
+        model               0.50 s  0.50 s
+        took                 1.0 s   1.0 s
+        no_motion               95      88
+        described                5      12
+        ");
     }
 }

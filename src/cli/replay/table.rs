@@ -141,7 +141,14 @@ mod tests {
             &[visit(6.0, 20.0), visit(30.0, 40.0), visit(50.0, 51.0)],
             &[event(6.2, 19.9), event(30.0, 32.0), event(35.0, 40.0), event(70.0, 71.0)],
         );
-        insta::assert_snapshot!(truth(&verdict), @"");
+        insta::assert_snapshot!(truth(&verdict), @r"
+                     from       to  started  announced    ended  who
+        found         6.0     20.0     +0.2       +0.8     -0.1  somebody
+        split        30.0     40.0     +0.0       +0.6     +0.0  somebody (2 events)
+        missed       50.0     51.0        -          -        -  somebody
+        invented                       70.0       70.6     71.0
+        2 of 3 visits found, 1 invented, 1 split, start +0.1 s on average, +0.2 s at most, announced after +0.7 s on average, +0.8 s at most
+        ");
     }
 
     #[test]

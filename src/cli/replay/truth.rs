@@ -160,8 +160,9 @@ impl From<&Verdict> for Truth {
             from: judged.visit.from,
             to: judged.visit.to,
             who: judged.visit.who.clone(),
-            delay: judged.announced_delay().or(judged.merged.then_some(0.0)),
+            delay: judged.announced_delay(),
             events: judged.events.len() as u64,
+            merged: judged.merged,
         };
         Self {
             visits: verdict.visits.iter().map(visit).collect(),

@@ -3,6 +3,7 @@
 
 mod looks;
 mod pictures;
+mod truth;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,6 +14,7 @@ pub(super) use self::looks::Look;
 use self::looks::Looks;
 use self::pictures::Pictures;
 pub(super) use self::pictures::{MOST_PICTURES, Picture, RuleSaid};
+pub(super) use self::truth::{Truth, Visit};
 use crate::clock::Moment;
 use crate::config;
 use crate::event::{Cause, Event, Kind};
@@ -79,6 +81,38 @@ impl Run {
     pub(super) fn events(&self) -> u64 {
         self.events.len() as u64 + self.events_left_out
     }
+
+    /// Frames that were turned into pixels.
+    pub(super) fn decoded(&self) -> u64 {
+        self.frames() - self.count(Outcome::DecodeSkipped)
+    }
+
+    /// Described frames of the decoded ones, 0 to 1.
+    pub(super) fn share_described(&self) -> f64 {
+        self.count(Outcome::Described) as f64 / self.decoded().max(1) as f64
+    }
+
+    /// Seconds of model per hour of footage.
+    pub(super) fn per_hour(&self) -> f64 {
+        if self.length > 0.0 { self.model_time.as_secs_f64() / self.length * 3600.0 } else { 0.0 }
+    }
+
+    /// Adds the numbers of another run, and its truth; looks and pictures stay with their run.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.length += other.length;
+        self.about.took += other.about.took;
+        self.events_left_out += other.events();
+        self.model_time += other.model_time;
+        self.answers += other.answers;
+        for (mine, others) in self.counts.iter_mut().zip(other.counts) {
+            *mine += others;
+        }
+        if let Some(truth) = &other.truth {
+            let mine = self.truth.get_or_insert_default();
+            mine.visits.extend_from_slice(&truth.visits);
+            mine.invented.extend_from_slice(&truth.invented);
+        }
+    }
 }
 
 /// One event from its start to its end.
@@ -91,25 +125,6 @@ pub(super) struct Stretch {
     pub(super) cause: Cause,
     /// The last that was said of it.
     pub(super) words: Option<String>,
-}
-
-/// The run held against what really happened.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Truth {
-    pub(super) visits: Vec<Visit>,
-    /// Starts of the events that nobody caused.
-    pub(super) invented: Vec<f64>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Visit {
-    pub(super) from: f64,
-    pub(super) to: f64,
-    pub(super) who: String,
-    /// From its begin until it was announced; `None`: it was missed.
-    pub(super) delay: Option<f64>,
-    /// Events that it became; more than one is one too many.
-    pub(super) events: u64,
 }
 
 /// Hears one camera of a pipeline and keeps what the report shows. What other cameras say is passed over.

@@ -1,0 +1,145 @@
+//! Made-up runs, and the labelled clips where they are there. `EYEWITNESS_REPORTS` names a folder that takes the pages,
+//! to be looked at.
+
+mod made;
+mod parsed;
+mod real;
+
+use std::path::Path;
+
+use super::super::record::{MOST_PICTURES, Run, Truth, Visit};
+use super::page;
+use crate::gate::Outcome;
+use made::{evil, long, quiet, short};
+use parsed::Parsed;
+
+/// Keeps a page for whoever wants to look at it.
+fn keep(name: &str, page: &str) {
+    if let Some(folder) = std::env::var_os("EYEWITNESS_REPORTS") {
+        std::fs::write(Path::new(&folder).join(name), page).unwrap();
+    }
+}
+
+fn all_pages() -> Vec<(&'static str, String)> {
+    let (a, b) = (short("a.toml", 0.5), short("b.toml", 0.7));
+    vec![
+        ("short.html", page(&[short("door.toml", 0.5)], None)),
+        ("several.html", page(&[short("door.toml", 0.5), quiet(), evil()], None)),
+        ("versus.html", page(&[a], Some(&[b]))),
+        ("quiet.html", page(&[quiet()], None)),
+        ("nothing.html", page(&[Run::default()], None)),
+        ("evil.html", page(&[evil()], None)),
+        ("none.html", page(&[], None)),
+    ]
+}
+
+#[test]
+fn every_page_is_whole_and_asks_nobody_for_anything() {
+    for (name, page) in all_pages() {
+        keep(name, &page);
+        let parsed = Parsed::new(&page).unwrap_or_else(|error| panic!("{name}: {error}"));
+        for (element, attribute, value) in &parsed.attributes {
+            let local = value.starts_with('#') || value.starts_with("data:image/jpeg;base64,");
+            assert!(local || !matches!(attribute.as_str(), "src" | "href" | "action" | "srcset"), "{name}: {value}");
+            assert!(!attribute.starts_with("on"), "{name}: {element} {attribute}");
+        }
+        for outside in ["http://", "https://", "@import", "url(//", "fetch(", "innerHTML", "XMLHttpRequest"] {
+            assert!(!page.contains(outside), "{name} holds {outside}");
+        }
+        assert!(page.contains("default-src 'none'"), "{name}");
+        assert!(!page.replace(&super::format::text(made::EVIL), "").contains("{{"), "{name} has a place left to fill");
+        assert_eq!(parsed.ids.len(), parsed.ids.iter().collect::<std::collections::BTreeSet<_>>().len(), "{name}");
+        for link in parsed.attributes.iter().filter(|(.., value)| value.starts_with('#')).map(|(.., value)| &value[1..])
+        {
+            assert!(parsed.ids.iter().any(|id| id == link), "{name}: nothing is called {link}");
+        }
+    }
+}
+
+#[test]
+fn what_comes_from_outside_stays_text() {
+    let page = page(&[evil()], None);
+    let parsed = Parsed::new(&page).unwrap();
+    assert_eq!(parsed.elements.iter().filter(|element| *element == "script").count(), 2, "the data and ours");
+    assert!(!parsed.elements.iter().any(|element| element == "b1" || element == "iframe"));
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+    assert!(
+        page.contains("{&#123;{script}}") || page.contains("{{script}}"),
+        "what looks like our template stays as it is"
+    );
+    assert_eq!(page.matches("const data = JSON.parse").count(), 1, "and is not filled in");
+    assert!(page.contains("Grüße 🐈 日本語"));
+    let data = parsed.data();
+    assert_eq!(data["runs"][0]["events"][0][2], made::EVIL);
+}
+
+#[test]
+fn the_counters_add_up() {
+    let run = short("door.toml", 0.5);
+    let frames: u64 = Outcome::ALL.iter().map(|outcome| run.count(*outcome)).sum();
+    assert_eq!(frames, run.frames());
+    let page = page(&[run], None);
+    let table = page.split("<table class=\"counters\">").nth(1).unwrap().split("</table>").next().unwrap();
+    let numbers: Vec<u64> = table
+        .split("<td class=\"n\">")
+        .skip(1)
+        .step_by(2)
+        .map(|cell| cell.split('<').next().unwrap().replace(',', "").parse().unwrap())
+        .collect();
+    let (sum, parts) = numbers.split_last().unwrap();
+    assert_eq!(parts.len(), Outcome::ALL.len());
+    assert_eq!((parts.iter().sum::<u64>(), *sum), (frames, frames));
+}
+
+#[test]
+fn every_look_is_in_the_data() {
+    let run = short("door.toml", 0.5);
+    let (looks, events) = (run.looks.len(), run.events.len());
+    let page = page(&[run], None);
+    let data = Parsed::new(&page).unwrap().data();
+    for column in ["t", "o", "motion", "threshold", "light", "because"] {
+        assert_eq!(data["runs"][0][column].as_array().unwrap().len(), looks, "{column}");
+    }
+    assert_eq!(data["runs"][0]["events"].as_array().unwrap().len(), events);
+    assert_eq!(data["outcomes"].as_array().unwrap().len(), Outcome::ALL.len());
+}
+
+#[test]
+fn it_says_what_it_came_to() {
+    let plain = |page: String| page.replace('\u{a0}', " ");
+    let mut run = short("door.toml", 0.5);
+    let text = plain(page(&[run.clone()], None));
+    assert!(text.contains("<h1>3 events in 1 min</h1>"), "{}", &text[text.find("<h1>").unwrap()..][..200]);
+    assert!(text.contains("6 of 300 decoded frames were described (2.0 %)."));
+    assert!(text.contains("100 others (25 %) did not even have to be decoded."));
+    assert!(text.contains("All 3 visits that there really were have their event, and nothing was invented."));
+    run.truth = Some(Truth {
+        visits: vec![Visit { from: 10.0, to: 14.0, who: "a cat".into(), ..Visit::default() }],
+        invented: vec![run.events[1].from],
+    });
+    let text = plain(page(&[run], None));
+    assert!(text.contains("0 of 1 visit found, 1 invented"));
+    assert!(text.contains("class=\"visit missed\"") && text.contains("class=\"event invented\""));
+}
+
+#[test]
+fn two_configs_stand_beside_each_other() {
+    let text = page(&[short("a.toml", 0.5)], Some(&[short("b.toml", 0.7)]));
+    assert!(text.contains("What differs between the configs"));
+    let row = "<th scope=\"row\"><code>camera[door].gate.sensitivity</code></th><td><code>0.5</code></td><td><code>0.7</code></td>";
+    assert!(text.contains(row));
+    assert!(!text.contains("<code>camera[door].gate.settle</code>"), "what is the same is not listed");
+    assert_eq!(text.matches("class=\"panel\"").count(), 2);
+}
+
+#[test]
+fn a_day_is_no_larger_than_some_megabytes() {
+    let run = long();
+    assert_eq!(run.pictures.len(), MOST_PICTURES);
+    let page = page(&[run], None);
+    keep("long.html", &page);
+    assert!(Parsed::new(&page).is_ok());
+    assert!(page.contains("A long run: frames that ended alike within"));
+    assert!(page.contains("a report keeps 400 pictures"));
+    assert!(page.len() < 6 << 20, "{} bytes", page.len());
+}
