@@ -129,6 +129,20 @@ fn clip(folder: &Path) -> PathBuf {
     path
 }
 
+#[test]
+fn the_length_of_a_recording_is_told() {
+    source::init().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let film = folder.path().join("film.mp4");
+    support::scene::film(&film);
+    let length = source::length(&film).unwrap().as_secs_f64();
+    assert!((length - support::scene::LENGTH.as_secs_f64()).abs() < 0.2, "{length}");
+    let text = folder.path().join("text.mp4");
+    std::fs::write(&text, "Dear diary, today I was not a film.\n".repeat(20)).unwrap();
+    assert_eq!(source::length(&text), None);
+    assert_eq!(source::length(std::path::Path::new("/nowhere.mp4")), None);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn rtsp_over_tcp_delivers_frames() {
     let server = RtspServer::start(&Stream::ball());

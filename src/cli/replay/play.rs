@@ -20,6 +20,7 @@ use crate::ids::CameraId;
 use crate::journal::{Coalescer, Record};
 use crate::pipeline::{Audience, Pipeline};
 use crate::service::StopSignals;
+use crate::source;
 use crate::telemetry::Metrics;
 use crate::vlm::Model;
 
@@ -51,6 +52,10 @@ impl Player {
     ) -> Result<Played, Failure> {
         let config = setup.for_clip(clip);
         let camera = config.cameras[0].source.camera.clone();
+        let length = length(clip).await;
+        if let Some(length) = length {
+            self.bar.lasts(length);
+        }
         let ear = Arc::new(Ear::new(self.start, self.bar.clone(), wanted.lines, wanted.events));
         let masks = config.cameras[0].gate.masks.clone();
         let recorder = wanted.record.then(|| Arc::new(Recorder::new(camera.clone(), masks)));
@@ -72,7 +77,7 @@ impl Player {
             config: setup.name.clone(),
             config_text: setup.text.clone(),
             model: model.label().to_owned(),
-            length: None,
+            length,
             took,
         };
         Ok(Played {
@@ -126,6 +131,11 @@ impl Player {
         let health = health.borrow();
         Ended { problem: (health.failures > 0).then(|| health.reason.clone()), stopped: false }
     }
+}
+
+async fn length(clip: &Path) -> Option<Duration> {
+    let clip = clip.to_owned();
+    tokio::task::spawn_blocking(move || source::length(&clip)).await.ok().flatten()
 }
 
 struct Ended {
