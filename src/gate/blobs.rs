@@ -1,7 +1,5 @@
 //! Which marked cells belong together. What a blob is, is decided in `motion`.
 
-use std::time::Duration;
-
 use super::luma::Grid;
 
 /// So many cells must have changed for a blob to have moved: one alone is noise.
@@ -18,6 +16,10 @@ pub(super) struct Blob {
     pub(super) edges: usize,
     /// ... and those of them that are on the rim.
     pub(super) rim_edges: usize,
+    /// Steps within it that the scene has clearly, ...
+    pub(super) asked: usize,
+    /// ... and those of them that are still there.
+    pub(super) kept: usize,
     /// Cells at the border of the picture.
     pub(super) border: usize,
     /// Cells that have not changed for a while.
@@ -25,8 +27,8 @@ pub(super) struct Blob {
     /// Left, top and right, bottom cell.
     pub(super) first: (usize, usize),
     pub(super) last: (usize, usize),
-    /// When its most recently changed cells did, the oldest of them first.
-    changes: [Duration; WITNESSES],
+    /// Seconds since its most recently changed cells did, the longest first.
+    ages: [f32; WITNESSES],
 }
 
 impl Blob {
@@ -36,33 +38,35 @@ impl Blob {
             rim: 0,
             edges: 0,
             rim_edges: 0,
+            asked: 0,
+            kept: 0,
             border: 0,
             old: 0,
             first: (usize::MAX, usize::MAX),
             last: (0, 0),
-            changes: [Duration::ZERO; WITNESSES],
+            ages: [f32::MAX; WITNESSES],
         }
     }
 
-    /// Takes up a cell that last changed at `moved`.
-    pub(super) fn add(&mut self, col: usize, row: usize, moved: Duration) {
+    /// Takes up a cell that last changed `age` seconds ago.
+    pub(super) fn add(&mut self, col: usize, row: usize, age: f32) {
         self.area += 1;
         self.first = (self.first.0.min(col), self.first.1.min(row));
         self.last = (self.last.0.max(col), self.last.1.max(row));
-        if moved > self.changes[0] {
-            self.changes[0] = moved;
-            self.changes.sort_unstable();
+        if age < self.ages[0] {
+            self.ages[0] = age;
+            self.ages.sort_unstable_by(|a, b| b.total_cmp(a));
         }
     }
 
-    /// When enough of it last changed.
-    pub(super) fn stirred(&self) -> Duration {
-        self.changes[0]
+    /// Seconds since enough of it last changed.
+    pub(super) fn still(&self) -> f32 {
+        self.ages[0]
     }
 }
 
 /// Finds blobs. Keeps its scratch, so that a steady stream allocates nothing.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Blobs {
     /// Per block of 2 x 2 cells: 0 empty, else number of the blob plus one; while searching also [`UNSEEN`].
     labels: Vec<u32>,
@@ -76,41 +80,20 @@ const UNSEEN: u32 = u32::MAX;
 impl Blobs {
     /// Joins marked cells that touch, or nearly do, into blobs: blocks of 2 x 2 cells that touch at a side or a corner.
     /// The blobs come out empty; whoever asks adds the cells with what it knows of them.
-    pub(super) fn find(&mut self, marked: &[bool], grid: &Grid) {
+    pub(super) fn find(&mut self, marked: &[usize], grid: &Grid) {
         self.list.clear();
         self.block_cols = grid.cols.div_ceil(2);
         let block_rows = grid.rows.div_ceil(2);
         self.labels.clear();
         self.labels.resize(self.block_cols * block_rows, 0);
-        for (row, line) in marked.chunks_exact(grid.cols).enumerate() {
-            let blocks = &mut self.labels[row / 2 * self.block_cols..][..self.block_cols];
-            for (block, pair) in blocks.iter_mut().zip(line.chunks(2)) {
-                if pair.contains(&true) {
-                    *block = UNSEEN;
-                }
-            }
+        let block = |i: usize| i / grid.cols / 2 * self.block_cols + i % grid.cols / 2;
+        for &i in marked {
+            self.labels[block(i)] = UNSEEN;
         }
-        for start in 0..self.labels.len() {
+        for start in marked.iter().map(|&i| block(i)) {
             if self.labels[start] == UNSEEN {
                 self.list.push(Blob::new());
-                self.flood(start, self.list.len() as u32, block_rows);
-            }
-        }
-    }
-
-    fn flood(&mut self, start: usize, label: u32, block_rows: usize) {
-        self.labels[start] = label;
-        self.stack.push(start);
-        while let Some(at) = self.stack.pop() {
-            let (col, row) = (at % self.block_cols, at / self.block_cols);
-            for y in row.saturating_sub(1)..=(row + 1).min(block_rows - 1) {
-                for x in col.saturating_sub(1)..=(col + 1).min(self.block_cols - 1) {
-                    let next = y * self.block_cols + x;
-                    if self.labels[next] == UNSEEN {
-                        self.labels[next] = label;
-                        self.stack.push(next);
-                    }
-                }
+                flood(&mut self.labels, &mut self.stack, (self.block_cols, block_rows), start, self.list.len() as u32);
             }
         }
     }
@@ -118,6 +101,24 @@ impl Blobs {
     /// The number of the blob that a marked cell belongs to.
     pub(super) fn of(&self, col: usize, row: usize) -> usize {
         self.labels[row / 2 * self.block_cols + col / 2] as usize - 1
+    }
+}
+
+/// Labels all the unseen blocks that hang together with `start`.
+fn flood(labels: &mut [u32], stack: &mut Vec<usize>, (cols, rows): (usize, usize), start: usize, label: u32) {
+    labels[start] = label;
+    stack.push(start);
+    while let Some(at) = stack.pop() {
+        let (col, row) = (at % cols, at / cols);
+        for y in row.saturating_sub(1)..=(row + 1).min(rows - 1) {
+            for x in col.saturating_sub(1)..=(col + 1).min(cols - 1) {
+                let next = y * cols + x;
+                if labels[next] == UNSEEN {
+                    labels[next] = label;
+                    stack.push(next);
+                }
+            }
+        }
     }
 }
 
@@ -131,10 +132,7 @@ mod tests {
         let colour = Colour { matrix: Matrix::Bt601, range: Range::Limited };
         let picture = Picture::packed(21, 9, PixelFormat::I420, colour, vec![0; 400]).unwrap();
         let grid = Grid::of(&picture);
-        let mut marked = vec![false; grid.len()];
-        for (col, row) in [(0, 0), (2, 1), (3, 3), (12, 4), (20, 8)] {
-            marked[row * grid.cols + col] = true;
-        }
+        let marked = [(0, 0), (2, 1), (3, 3), (12, 4), (20, 8)].map(|(col, row)| row * grid.cols + col);
         let mut blobs = Blobs::default();
         blobs.find(&marked, &grid);
         assert_eq!(blobs.list.len(), 3);
@@ -146,10 +144,10 @@ mod tests {
     #[test]
     fn a_blob_stirs_with_its_third_cell() {
         let mut blob = Blob::new();
-        for seconds in [9, 2, 7, 5, 1] {
-            blob.add(4, 2, Duration::from_secs(seconds));
+        for age in [1.0, 8.0, 3.0, 5.0, 9.0] {
+            blob.add(4, 2, age);
         }
-        assert_eq!(blob.stirred(), Duration::from_secs(5));
+        assert!((blob.still() - 5.0).abs() < 1e-6);
         assert_eq!((blob.area, blob.first, blob.last), (5, (4, 2), (4, 2)));
     }
 }

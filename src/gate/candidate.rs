@@ -1,5 +1,7 @@
 //! What the gate passes on, and how a frame can end.
 
+use smallvec::SmallVec;
+
 use crate::clock::Moment;
 use crate::event::Cause;
 use crate::frame::Frame;
@@ -138,8 +140,10 @@ impl Settled {
 /// does. A frame that left in a [`Signal`] is settled by whoever takes it.
 #[derive(Debug, Default)]
 pub struct Observation {
-    pub settled: Vec<Settled>,
-    pub signals: Vec<Signal>,
+    /// Nearly always one; two where a held frame is settled beside the new one.
+    pub settled: SmallVec<[Settled; 2]>,
+    /// Nearly always none; two where one event ends and the next begins.
+    pub signals: SmallVec<[Signal; 2]>,
     pub motion: Motion,
 }
 

@@ -9,8 +9,9 @@ const MAX_COLS: usize = 160;
 const MAX_ROWS: usize = 120;
 /// At least so many, where the picture has the pixels.
 const MIN_SIDE: usize = 8;
-/// Rows of pixels that are read per row of cells: more would only average noise that the background knows already.
-const MAX_LINES: usize = 6;
+/// Lines of pixels that are read per row of cells: more would only average noise that the background knows already, and
+/// reading is what a large picture costs. Four lines of 8 bits add up in 16 bits for cells of up to 64 pixels' width.
+const LINES: usize = 4;
 
 /// How a picture of `width` x `height` pixels is cut into cells. What does not fill a last cell is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +65,7 @@ impl Grid {
 }
 
 /// Averages planes into cells. Keeps its scratch, so that a steady stream allocates nothing.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Shrink {
     sums: Vec<u16>,
 }
@@ -74,23 +75,49 @@ impl Shrink {
     pub(super) fn run(&mut self, plane: Plane<'_>, grid: &Grid, out: &mut [f32]) {
         let used = grid.cols * grid.cell_w;
         self.sums.resize(used, 0);
-        let step = grid.cell_h.div_ceil(MAX_LINES);
         for (row, cells) in out.chunks_exact_mut(grid.cols).enumerate() {
-            self.sums.fill(0);
-            let top = row * grid.cell_h;
-            let mut lines = 0_u32;
-            for y in (top..top + grid.cell_h).step_by(step) {
-                let Some(line) = plane.data.get(y * plane.stride..y * plane.stride + used) else { continue };
-                for (sum, &pixel) in self.sums.iter_mut().zip(line) {
-                    *sum += u16::from(pixel);
+            // Spread over the cell; in a cell of less than four lines some count twice.
+            let line = |k: usize| {
+                let y = row * grid.cell_h + (2 * k + 1) * grid.cell_h / (2 * LINES);
+                plane.data.get(y * plane.stride..y * plane.stride + used)
+            };
+            // A picture has all its lines: `Picture::new` saw to it.
+            let (Some(a), Some(b), Some(c), Some(d)) = (line(0), line(1), line(2), line(3)) else { return };
+            add_up(&mut self.sums, [a, b, c, d]);
+            match grid.cell_w {
+                // 4K, 1080p, 720p and what is usual for second streams: known widths are added up without a loop.
+                24 => average::<24>(&self.sums, cells),
+                12 => average::<12>(&self.sums, cells),
+                8 => average::<8>(&self.sums, cells),
+                5 => average::<5>(&self.sums, cells),
+                4 => average::<4>(&self.sums, cells),
+                2 => average::<2>(&self.sums, cells),
+                width => {
+                    let scale = scale(width);
+                    for (cell, pixels) in cells.iter_mut().zip(self.sums.chunks_exact(width)) {
+                        *cell = pixels.iter().map(|&p| u32::from(p)).sum::<u32>() as f32 * scale;
+                    }
                 }
-                lines += 1;
-            }
-            let scale = 1.0 / (lines.max(1) as f32 * grid.cell_w as f32);
-            for (cell, pixels) in cells.iter_mut().zip(self.sums.chunks_exact(grid.cell_w)) {
-                *cell = pixels.iter().map(|&p| u32::from(p)).sum::<u32>() as f32 * scale;
             }
         }
+    }
+}
+
+fn scale(width: usize) -> f32 {
+    1.0 / (LINES * width) as f32
+}
+
+fn add_up(sums: &mut [u16], [a, b, c, d]: [&[u8]; LINES]) {
+    for ((((sum, a), b), c), d) in sums.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+        *sum = u16::from(*a) + u16::from(*b) + u16::from(*c) + u16::from(*d);
+    }
+}
+
+fn average<const WIDTH: usize>(sums: &[u16], cells: &mut [f32]) {
+    let scale = scale(WIDTH);
+    let (chunks, _) = sums.as_chunks::<WIDTH>();
+    for (cell, pixels) in cells.iter_mut().zip(chunks) {
+        *cell = f32::from(pixels.iter().sum::<u16>()) * scale;
     }
 }
 

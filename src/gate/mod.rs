@@ -8,6 +8,7 @@ mod blobs;
 mod candidate;
 mod cut;
 mod exposure;
+mod kinds;
 mod ladder;
 mod life;
 mod look;

@@ -6,20 +6,15 @@ use std::time::Duration;
 use super::background::{Background, Class};
 use super::blobs::{Blob, Blobs};
 use super::cut;
-use super::exposure::{self, Exposure};
+use super::exposure::{Exposure, Fitter};
+use super::kinds::{Kind, Rules};
 use super::luma::{Grid, Shrink};
 use super::thresholds::{GAP, LEARNING, LEARNING_FRAMES, PATIENCE, Thresholds};
 use crate::frame::Picture;
 use crate::units::{Polygon, Region};
 
-/// A cell is old when it has not changed for so long.
-const OLD: Duration = Duration::from_millis(1500);
-/// Of a thing's rim so much is edges that the scene does not have; of a glow or a soft shadow next to nothing.
-const EDGES: f32 = 0.35;
-/// A thing within its own soft shadow has its edges inside: of all its cells so many, ...
-const EDGES_INSIDE: f32 = 0.12;
-/// ... and as many as a square of the least area has along its sides.
-const SIDES: f32 = 4.0;
+/// A cell is old when it has not changed for so many seconds.
+const OLD: f32 = 1.5;
 /// Below this agreement with the background the picture shows something else altogether.
 const OTHER_SCENE: f32 = 0.45;
 /// A thing that fills so much of the view for so long is the view.
@@ -58,12 +53,13 @@ pub(super) struct Sight {
     pub(super) region: Option<Region>,
 }
 
-/// Remembers one camera's scene.
-#[derive(Debug)]
+/// Remembers one camera's scene. Keeps its scratch, so that a steady stream allocates nothing.
+#[derive(Debug, Clone)]
 pub(super) struct Watcher {
     thresholds: Thresholds,
     masks: Vec<Polygon>,
     shrink: Shrink,
+    fitter: Fitter,
     background: Background,
     blobs: Blobs,
     grid: Option<Grid>,
@@ -71,8 +67,11 @@ pub(super) struct Watcher {
     open: Vec<bool>,
     open_count: usize,
     frame: Vec<f32>,
+    /// Cells that differ, and their indices.
     marked: Vec<bool>,
-    usable: Vec<bool>,
+    differing: Vec<usize>,
+    /// Of the blobs, in their order.
+    kinds: Vec<Kind>,
     classes: Vec<Class>,
     learning_since: Duration,
     /// Since when the picture is of another scene.
@@ -88,6 +87,7 @@ impl Watcher {
             thresholds: Thresholds::new(sensitivity),
             masks,
             shrink: Shrink::default(),
+            fitter: Fitter::default(),
             background: Background::default(),
             blobs: Blobs::default(),
             grid: None,
@@ -95,7 +95,8 @@ impl Watcher {
             open_count: 0,
             frame: Vec::new(),
             marked: Vec::new(),
-            usable: Vec::new(),
+            differing: Vec::new(),
+            kinds: Vec::new(),
             classes: Vec::new(),
             learning_since: Duration::ZERO,
             other_since: None,
@@ -124,27 +125,36 @@ impl Watcher {
         let grid = self.fit_grid(picture);
         self.shrink.run(picture.plane(0), &grid, &mut self.frame);
         if self.learns(at) {
-            self.background.learn(&self.frame, at);
-            return Sight { threshold: self.thresholds.area, ..Sight::default() };
+            self.background.learn(&self.frame);
+            return self.nothing();
         }
-        let exposure = self.expose();
+        let passed = dt.as_secs_f32();
+        let before = self.background.exposure();
+        let exposure = self.expose(&grid);
         if exposure.agreement < OTHER_SCENE {
-            return self.other_scene(&grid, at);
+            return self.other_scene(&grid, at, passed);
         }
         self.other_since = None;
-        let before = self.mean_level();
-        self.background.relight(exposure);
-        let changed = (self.mean_level() - before).abs();
         // A frame noisier than the background remembers is not a frame full of things.
         let spread = 0.8 * exposure.spread;
-        self.background.stir(&self.frame, &self.thresholds, spread, at);
-        let mut sight = self.sort(&grid, spread, at, dt);
-        if changed > LIGHT_CHANGE {
+        let stir = self.background.meet(&self.frame, exposure, &self.thresholds, spread, passed);
+        let mut sight = if stir.off > 0 { self.sort(&grid, spread, dt) } else { self.nothing() };
+        if stir.off > 0 {
+            self.background.note_swing(&self.frame, &self.classes);
+        }
+        let brighter = exposure.apply(exposure.middle) - before.apply(exposure.middle);
+        if brighter.abs() > LIGHT_CHANGE {
             sight.lighting = exposure.agreement.max(sight.lighting);
         }
         self.background.adapt(&self.frame, &self.classes, dt.min(GAP).as_secs_f32());
         self.mind_filled(&sight, at);
         sight
+    }
+
+    /// The sight of a scene without anything in it.
+    fn nothing(&mut self) -> Sight {
+        self.classes.fill(Class::Scene);
+        Sight { threshold: self.thresholds.area, ..Sight::default() }
     }
 
     /// The grid of this picture; with another size than before, everything begins anew.
@@ -162,7 +172,9 @@ impl Watcher {
             self.open_count = self.open.iter().filter(|open| **open).count();
             self.frame = vec![0.0; grid.len()];
             self.marked = vec![false; grid.len()];
-            self.usable = vec![true; grid.len()];
+            // Room for the worst, so that none is asked for later.
+            self.differing = Vec::with_capacity(grid.len());
+            self.kinds = Vec::with_capacity(grid.len());
             self.classes = vec![Class::Scene; grid.len()];
         }
         grid
@@ -187,23 +199,16 @@ impl Watcher {
     }
 
     /// How the light changed, asked of the cells where nothing is.
-    fn expose(&mut self) -> Exposure {
-        for ((usable, open), class) in self.usable.iter_mut().zip(&self.open).zip(&self.classes) {
-            *usable = *open && *class != Class::Thing;
-        }
-        let fit = exposure::fit(&self.frame, self.background.reference(), &self.usable);
+    fn expose(&mut self, grid: &Grid) -> Exposure {
+        let usable = |i: usize| self.open[i] && self.classes[i] != Class::Thing;
+        let fit = self.fitter.fit(&self.frame, self.background.reference(), grid.cols, usable);
         // Where things hide the whole scene, the light is taken to be as it was.
         fit.unwrap_or_else(|| self.background.exposure())
     }
 
-    fn mean_level(&self) -> f32 {
-        let level = self.background.level();
-        level.iter().sum::<f32>() / level.len().max(1) as f32
-    }
-
     /// The camera was turned, covered, or switched to infrared, or shows another view: nothing in the picture can be
     /// compared. Another scene is news and is learnt at once; other light is learnt when it holds still.
-    fn other_scene(&mut self, grid: &Grid, at: Duration) -> Sight {
+    fn other_scene(&mut self, grid: &Grid, at: Duration, passed: f32) -> Sight {
         let since = *self.other_since.get_or_insert(at);
         self.classes.fill(Class::Scene);
         let lasts = at > since && at.saturating_sub(since) >= CUT_LASTS;
@@ -211,7 +216,7 @@ impl Watcher {
             self.forget();
             return Sight { threshold: self.thresholds.area, other_scene: true, ..Sight::default() };
         }
-        let stirred = self.background.stir(&self.frame, &self.thresholds, 0.0, at);
+        let stirred = self.background.stir(&self.frame, &self.thresholds, passed);
         let held = at.saturating_sub(since);
         if held >= OTHER_STILL && stirred < 0.1 || held >= OTHER_ANYWAY {
             self.forget();
@@ -220,36 +225,40 @@ impl Watcher {
     }
 
     /// Sorts what differs into blobs, and the blobs into things, light and specks.
-    fn sort(&mut self, grid: &Grid, spread: f32, at: Duration, dt: Duration) -> Sight {
-        let mut sight = Sight { threshold: self.thresholds.area, ..Sight::default() };
-        self.classes.fill(Class::Scene);
-        if !self.background.differs(&self.frame, grid, &self.thresholds, spread, &mut self.marked) {
+    fn sort(&mut self, grid: &Grid, spread: f32, dt: Duration) -> Sight {
+        let mut sight = self.nothing();
+        sight.masked = self.gather(grid, spread);
+        if self.differing.is_empty() {
             return sight;
         }
-        sight.masked = self.take_out_masked(at);
-        self.blobs.find(&self.marked, grid);
-        self.measure(grid, spread, at);
-        let rules = Rules {
-            full: self.min_cells(),
-            half: self.min_cells().div_ceil(2),
-            patience: PATIENCE.max(dt.saturating_mul(3)),
-            at,
-        };
-        let kinds: Vec<Kind> = self.blobs.list.iter().map(|blob| rules.judge(blob)).collect();
-        self.classify(grid, &kinds);
-        self.describe(grid, &kinds, &mut sight);
+        self.blobs.find(&self.differing, grid);
+        self.measure(grid, spread);
+        let rules = Rules { full: self.min_cells(), patience: PATIENCE.max(dt.saturating_mul(3)).as_secs_f32() };
+        self.kinds.clear();
+        self.kinds.extend(self.blobs.list.iter().map(|blob| rules.judge(blob)));
+        self.classify(grid);
+        self.describe(grid, &mut sight);
         sight
     }
 
-    /// Unmarks what lies under masks; returns whether enough of it moved just now to be something.
-    fn take_out_masked(&mut self, at: Duration) -> bool {
-        let mut moved = 0;
-        let cells = self.marked.iter_mut().zip(&self.open).zip(self.background.moved());
-        for ((marked, _), when) in cells.filter(|((marked, open), _)| **marked && !**open) {
-            *marked = false;
-            moved += usize::from(*when == at);
+    /// Lists the marked cells, less those that only sway and those under masks; returns whether enough of the latter moved
+    /// just now to be something.
+    fn gather(&mut self, grid: &Grid, spread: f32) -> bool {
+        let mut masked = 0;
+        self.differing.clear();
+        self.marked.fill(false);
+        for (i, _) in self.background.off().iter().enumerate().filter(|(_, off)| **off) {
+            if self.background.sways(&self.frame, grid, i, &self.thresholds, spread) {
+                continue;
+            }
+            if self.open[i] {
+                self.marked[i] = true;
+                self.differing.push(i);
+            } else {
+                masked += usize::from(self.background.age()[i] <= 0.0);
+            }
         }
-        moved >= self.min_cells().div_ceil(2)
+        masked >= self.min_cells().div_ceil(2)
     }
 
     fn min_cells(&self) -> usize {
@@ -257,14 +266,14 @@ impl Watcher {
     }
 
     /// Adds each marked cell to its blob, with what there is to know about it.
-    fn measure(&mut self, grid: &Grid, spread: f32, at: Duration) {
-        let moved = self.background.moved();
-        for i in (0..self.marked.len()).filter(|&i| self.marked[i]) {
+    fn measure(&mut self, grid: &Grid, spread: f32) {
+        for &i in &self.differing {
             let (col, row) = (i % grid.cols, i / grid.cols);
             let label = self.blobs.of(col, row);
             let blob = &mut self.blobs.list[label];
-            blob.add(col, row, moved[i]);
-            blob.old += usize::from(at.saturating_sub(moved[i]) >= OLD);
+            let age = self.background.age()[i];
+            blob.add(col, row, age);
+            blob.old += usize::from(age >= OLD);
             blob.border += usize::from(col == 0 || row == 0 || col + 1 == grid.cols || row + 1 == grid.rows);
             let neighbours = [
                 (col > 0).then(|| i - 1),
@@ -272,36 +281,38 @@ impl Watcher {
                 (row > 0).then(|| i - grid.cols),
                 (row + 1 < grid.rows).then_some(i + grid.cols),
             ];
-            let edge = |j: &usize| self.background.edge(&self.frame, i, *j, &self.thresholds, spread);
-            let edge = neighbours.iter().flatten().any(edge);
-            let rim = neighbours.iter().flatten().any(|&j| !self.marked[j]);
+            let (mut edge, mut rim) = (false, false);
+            for j in neighbours.into_iter().flatten() {
+                let step = self.background.step(&self.frame, i, j, &self.thresholds, spread);
+                edge |= step.other;
+                rim |= !self.marked[j];
+                if self.marked[j] && step.clear {
+                    blob.asked += 1;
+                    blob.kept += usize::from(!step.other);
+                }
+            }
             blob.edges += usize::from(edge);
             blob.rim += usize::from(rim);
             blob.rim_edges += usize::from(edge && rim);
         }
     }
 
-    fn classify(&mut self, grid: &Grid, kinds: &[Kind]) {
-        for (i, class) in self.classes.iter_mut().enumerate().filter(|(i, _)| self.marked[*i]) {
-            *class = match kinds[self.blobs.of(i % grid.cols, i / grid.cols)] {
-                Kind::Speck => Class::Speck,
-                Kind::Light => Class::Light,
-                Kind::Living { .. } | Kind::Lingering { .. } => Class::Thing,
-                Kind::Settled => Class::Settled,
-            };
+    fn classify(&mut self, grid: &Grid) {
+        for &i in &self.differing {
+            self.classes[i] = self.kinds[self.blobs.of(i % grid.cols, i / grid.cols)].class();
         }
-        for (blob, kind) in self.blobs.list.iter().zip(kinds) {
+        for (blob, kind) in self.blobs.list.iter().zip(&self.kinds) {
             if matches!(kind, Kind::Living { .. } | Kind::Lingering { .. }) {
                 keep_near(blob, grid, &mut self.classes);
             }
         }
     }
 
-    fn describe(&self, grid: &Grid, kinds: &[Kind], sight: &mut Sight) {
+    fn describe(&self, grid: &Grid, sight: &mut Sight) {
         let open = self.open_count.max(1) as f32;
         let (mut moving, mut staying): (Option<Region>, Option<Region>) = (None, None);
         let (mut border, mut rim, mut covered) = (0, 0, 0);
-        for (blob, kind) in self.blobs.list.iter().zip(kinds) {
+        for (blob, kind) in self.blobs.list.iter().zip(&self.kinds) {
             let region = grid.region(blob.first, blob.last);
             let join = |to: &mut Option<Region>| *to = Some(to.map_or(region, |r| r.union(region)));
             match *kind {
@@ -350,52 +361,5 @@ fn keep_near(blob: &Blob, grid: &Grid, classes: &mut [Class]) {
                 *class = Class::Near;
             }
         }
-    }
-}
-
-/// What a blob is.
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    Speck,
-    Light,
-    /// Moved just now; `newcomer`: was not there a while ago.
-    Living {
-        newcomer: bool,
-    },
-    /// Is there and does not move; `large`: large enough to keep an event going.
-    Lingering {
-        large: bool,
-    },
-    Settled,
-}
-
-struct Rules {
-    full: usize,
-    half: usize,
-    patience: Duration,
-    at: Duration,
-}
-
-impl Rules {
-    fn judge(&self, blob: &Blob) -> Kind {
-        let still = self.at.saturating_sub(blob.stirred());
-        if blob.area < self.half {
-            Kind::Speck
-        } else if !self.has_edges(blob) {
-            Kind::Light
-        } else if still.is_zero() {
-            Kind::Living { newcomer: blob.old * 4 < blob.area && blob.area >= self.full }
-        } else if still >= self.patience {
-            Kind::Settled
-        } else {
-            Kind::Lingering { large: blob.area >= self.full }
-        }
-    }
-
-    /// Whether it ends where the scene does not, as things do and light does not.
-    fn has_edges(&self, blob: &Blob) -> bool {
-        let inside = EDGES_INSIDE * blob.area as f32;
-        let sides = SIDES * (self.full as f32).sqrt();
-        blob.rim > 0 && blob.rim_edges as f32 >= EDGES * blob.rim as f32 || blob.edges as f32 >= inside.max(sides)
     }
 }
