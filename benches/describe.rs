@@ -49,6 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         max_tokens: 48,
         deadline: clock.now(),
         describe: true,
+        recall: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let ask = || {

@@ -1,5 +1,6 @@
 //! Quantities as people write them: durations, sizes, rates, and places in a picture.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -66,6 +67,17 @@ impl Rate {
     #[must_use]
     pub fn per_second(self) -> f64 {
         self.count / self.per.as_secs_f64()
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.per.as_secs() {
+            1 => write!(f, "{}/s", self.count),
+            60 => write!(f, "{}/min", self.count),
+            3600 => write!(f, "{}/h", self.count),
+            _ => write!(f, "{} in {:?}", self.count, self.per),
+        }
     }
 }
 
@@ -174,6 +186,7 @@ mod tests {
         assert!(parse_size("64").is_err());
         assert!(parse_size("9999999999GiB").is_err());
         assert!((parse_rate("30/min").unwrap().per_second() - 0.5).abs() < 1e-9);
+        assert_eq!(parse_rate("2.5/h").unwrap().to_string(), "2.5/h");
         assert!(parse_rate("30").is_err());
         assert!(parse_rate("-3/min").is_err());
     }

@@ -55,6 +55,7 @@ fn question(clock: Clock, picture: Picture, asks: &[&str]) -> Question {
         max_tokens: 48,
         deadline: clock.now().plus(Duration::from_secs(60)),
         describe: true,
+        recall: None,
     }
 }
 

@@ -1,29 +1,38 @@
 //! Turns what the gates pass on into events: asks the model, keeps each camera's story, hands over to the outbox.
 //! Nothing about motion, tensors or MQTT belongs here.
+//!
+//! A gate's signal waits in the `inbox` (its `lanes`, within the `budget`), `look` asks the model about it or finds an
+//! answer in the `memory`, and the `story` makes an event of what was said.
 
+mod budget;
 mod inbox;
+mod lanes;
+mod letter;
+mod look;
+mod memory;
 mod story;
+mod view;
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, debug, info_span, warn};
+use tracing::{Instrument, info_span};
 
-use self::inbox::{Delivery, Letter};
-pub use self::inbox::{Displaced, Inbox};
-use self::story::{Said, Sight, Story, Words};
-use crate::clock::{Clock, Moment};
-use crate::event::{Event, Kind, RuleAnswer, TimingMs, YesNo};
-use crate::gate::{Candidate, Outcome, Settled};
+pub use self::budget::Allowance;
+pub use self::inbox::Inbox;
+pub use self::letter::Displaced;
+use self::letter::{Delivery, Letter};
+use self::memory::Memory;
+use self::story::{Said, Sight, Story};
+pub use self::view::View;
+use crate::clock::Clock;
+use crate::event::{Event, Kind};
+use crate::gate::Settled;
 use crate::ids::{CameraId, NodeId, RuleId};
-use crate::units::{Polygon, Region};
+use crate::units::Polygon;
 use crate::vlm::{Answer, AskError, Model, Question};
-
-/// While the daemon stops, a question has so long: stopping as a whole has five seconds.
-const LAST_QUESTION: Duration = Duration::from_millis(1500);
 
 /// Whoever answers questions about pictures.
 pub trait Ask: Send + Sync {
@@ -55,17 +64,6 @@ impl<A: Ask> Ask for Arc<A> {
     }
 }
 
-/// What the model sees of a picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum View {
-    #[default]
-    Whole,
-    /// What moves, with some margin.
-    Region,
-    /// Asks about each, and tells what the model is surer of.
-    Both,
-}
-
 /// One camera as the analyst knows it.
 #[derive(Debug, Clone)]
 pub struct Camera {
@@ -74,6 +72,11 @@ pub struct Camera {
     pub rules: Vec<Rule>,
     pub masks: Arc<[Polygon]>,
     pub view: View,
+    /// How old an answer may be that is used again; zero: none is.
+    pub reuse_for: Duration,
+    pub allowance: Allowance,
+    /// A clip that plays as fast as it is understood: its time is what [`Inbox::advance`] says.
+    pub own_time: bool,
 }
 
 /// A yes/no question about each described frame.
@@ -88,9 +91,12 @@ pub struct Settings {
     pub node: NodeId,
     /// In the order of the inbox's lanes.
     pub cameras: Vec<Camera>,
+    /// Of all cameras together.
+    pub allowance: Allowance,
     /// Most tokens of a description.
     pub max_tokens: usize,
-    /// From the choice of a frame to its words, at most.
+    /// The longest that a frame waits for a budget, and that its words may take from when it was chosen; but half of it is
+    /// there for the model alone.
     pub deadline: Duration,
     /// Where the ids of events come from; with one, a clip gives the same events each time, and none of them says how long
     /// it took.
@@ -120,15 +126,18 @@ pub async fn run<A: Ask, L: Listener>(
     stopping: CancellationToken,
 ) {
     let stories = settings.cameras.iter().map(|camera| Story::new(settings.node.clone(), camera.id.clone())).collect();
+    let memories = settings.cameras.iter().map(|camera| Memory::new(camera.reuse_for)).collect();
     // One source per camera: in which order they are served does not change their ids.
     let mut random = settings.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
     let random = settings.cameras.iter().map(|_| random.fork()).collect();
-    let mut analyst = Analyst { settings, stories, random, model, clock, stopping };
-    while let Some(delivery) = next(&inbox, &mut listener).await {
+    let mut analyst = Analyst { settings, inbox, stories, memories, random, model, clock, stopping };
+    while let Some(delivery) = analyst.next(&mut listener).await {
         let camera = &analyst.settings.cameras[delivery.lane].id;
         let span = info_span!("analyst", %camera);
         let event = analyst.work(delivery, &mut listener).instrument(span).await;
-        listener.event(event).await;
+        if let Some(event) = event {
+            listener.event(event).await;
+        }
         listener.beat();
     }
 }
@@ -136,18 +145,11 @@ pub async fn run<A: Ask, L: Listener>(
 /// How often an idle analyst says that it is alive.
 const BEAT: Duration = Duration::from_secs(5);
 
-async fn next<L: Listener>(inbox: &Inbox, listener: &mut L) -> Option<Delivery> {
-    loop {
-        match tokio::time::timeout(BEAT, inbox.take()).await {
-            Ok(delivery) => return delivery,
-            Err(_) => listener.beat(),
-        }
-    }
-}
-
 struct Analyst<A> {
     settings: Settings,
+    inbox: Arc<Inbox>,
     stories: Vec<Story>,
+    memories: Vec<Memory>,
     random: Vec<fastrand::Rng>,
     model: A,
     clock: Clock,
@@ -155,8 +157,18 @@ struct Analyst<A> {
 }
 
 impl<A: Ask> Analyst<A> {
-    async fn work<L: Listener>(&mut self, delivery: Delivery, listener: &mut L) -> Event {
-        let Delivery { lane, letter, since } = delivery;
+    async fn next<L: Listener>(&self, listener: &mut L) -> Option<Delivery> {
+        loop {
+            match tokio::time::timeout(BEAT, self.inbox.take()).await {
+                Ok(delivery) => return delivery,
+                Err(_) => listener.beat(),
+            }
+        }
+    }
+
+    /// `None`: there is nothing to tell.
+    async fn work<L: Listener>(&mut self, delivery: Delivery, listener: &mut L) -> Option<Event> {
+        let Delivery { lane, letter, waited } = delivery;
         let random = self.random[lane].u128(..);
         match letter {
             Letter::Look { kind, candidate } => {
@@ -167,89 +179,24 @@ impl<A: Ask> Analyst<A> {
                     at: candidate.frame.at,
                     region: candidate.region,
                 };
-                let said = self.look(lane, candidate, since, listener).await;
-                self.stories[lane].tell(sight, said, random)
+                let (said, report) = self.look(lane, candidate, waited, listener).await;
+                self.inbox.report(lane, report);
+                Some(self.stories[lane].tell(sight, said, random))
             }
-            Letter::Unseen { started_at, at, cause, region } => {
+            Letter::Unseen { started_at, at, cause, region, reason, settled } => {
+                if let Some(settled) = settled {
+                    listener.frame(&self.settings.cameras[lane].id, settled);
+                }
                 let sight = Sight { kind: Kind::Start, cause, started_at, at, region };
-                let said = Said::Nothing("too many pictures were waiting for the model".into());
-                self.stories[lane].tell(sight, said, random)
+                Some(self.stories[lane].tell(sight, Said::Nothing(reason), random))
+            }
+            Letter::Skipped(settled) => {
+                listener.frame(&self.settings.cameras[lane].id, settled);
+                None
             }
             Letter::End { started_at, ended_at, reason } => {
-                self.stories[lane].end(started_at, ended_at, reason, random)
+                Some(self.stories[lane].end(started_at, ended_at, reason, random))
             }
         }
-    }
-
-    async fn look<L: Listener>(&self, lane: usize, candidate: Candidate, since: Moment, listener: &mut L) -> Said {
-        let camera = &self.settings.cameras[lane];
-        let (seq, at) = (candidate.frame.seq, candidate.frame.at);
-        let settled = |outcome| Settled { frame: seq, at, outcome, because: None };
-        let now = self.clock.now();
-        let waited = now.since(since);
-        let deadline = self.deadline(since, now);
-        let question = Question {
-            picture: candidate.frame.picture,
-            view: Region::WHOLE,
-            masks: camera.masks.clone(),
-            prompt: camera.prompt.clone(),
-            describe: true,
-            asks: camera.rules.iter().map(|rule| rule.ask.clone()).collect(),
-            max_tokens: self.settings.max_tokens,
-            deadline,
-        };
-        let answer = if deadline <= now { Err(AskError::Expired) } else { self.model.ask(question).await };
-        match answer {
-            Ok(answer) => {
-                listener.frame(&camera.id, settled(Outcome::Described));
-                listener.answer(&camera.id, &answer);
-                debug!(frame = seq, text = answer.text, confidence = answer.confidence, "described");
-                let timing = self.settings.seed.is_none().then(|| timing(&answer, waited));
-                Said::Words(words(answer, camera, self.model.label(), timing))
-            }
-            Err(AskError::Expired) => {
-                let (limit, took) = (self.settings.deadline, self.clock.now().since(since));
-                let settled = settled(Outcome::Expired);
-                listener.frame(
-                    &camera.id,
-                    settled.because("seconds until the model was free", took.as_secs_f32(), limit.as_secs_f32()),
-                );
-                debug!(frame = seq, waited_ms = waited.as_millis(), "the model was not free in time");
-                Said::Nothing("the model was not free in time".into())
-            }
-            Err(error) => {
-                listener.frame(&camera.id, settled(Outcome::Failed));
-                warn!(frame = seq, %error, "no description");
-                Said::Nothing(format!("the model failed: {error}"))
-            }
-        }
-    }
-
-    fn deadline(&self, since: Moment, now: Moment) -> Moment {
-        let deadline = since.plus(self.settings.deadline);
-        if self.stopping.is_cancelled() { deadline.min(now.plus(LAST_QUESTION)) } else { deadline }
-    }
-}
-
-fn words(answer: Answer, camera: &Camera, model: &str, timing: Option<TimingMs>) -> Words {
-    let rules: BTreeMap<_, _> = camera
-        .rules
-        .iter()
-        .zip(&answer.p_yes)
-        .map(|(rule, &p)| (rule.id.clone(), RuleAnswer { answer: YesNo::from_probability(p), p }))
-        .collect();
-    Words { text: answer.text, confidence: answer.confidence, model: model.to_owned(), rules, timing }
-}
-
-fn timing(answer: &Answer, waited: Duration) -> TimingMs {
-    let ms = |took: Duration| took.as_secs_f32() * 1000.0;
-    let t = &answer.timing;
-    TimingMs {
-        wait: ms(waited + t.wait),
-        preprocess: ms(t.preprocess),
-        encode: ms(t.encode),
-        prefill: ms(t.prefill),
-        decode: ms(t.decode),
-        total: ms(waited + t.total),
     }
 }

@@ -12,6 +12,8 @@ use crate::units::Region;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Said {
     Words(Words),
+    /// Words that were said before, of a picture that looks the same.
+    Again(Words),
     /// No words, and why; the event is announced all the same.
     Nothing(String),
 }
@@ -71,6 +73,10 @@ impl Story {
             Said::Words(words) => {
                 running.words = Some(words.clone());
                 (Some(words), Source::Model, None)
+            }
+            Said::Again(words) => {
+                running.words = Some(words.clone());
+                (Some(words), Source::Cache, None)
             }
             Said::Nothing(reason) => (None, Source::None, Some(reason)),
         };

@@ -94,6 +94,7 @@ async fn inference(config: &Config, model: &Model, clock: Clock) -> Result<Strin
         masks: Arc::new([]),
         prompt: config.model.prompt.clone(),
         describe: true,
+        recall: None,
         asks: Vec::new(),
         max_tokens: config.model.max_tokens,
         deadline: clock.now().plus(QUESTION),

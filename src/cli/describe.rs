@@ -78,6 +78,7 @@ async fn one(file: &Path, args: &DescribeArgs, model: &Model, clock: Clock) -> R
         masks: Arc::new([]),
         prompt: args.prompt.as_str().into(),
         describe: true,
+        recall: None,
         asks: args.ask.iter().map(|ask| ask.as_str().into()).collect(),
         max_tokens: 48,
         deadline: clock.now().plus(DEADLINE),

@@ -350,10 +350,10 @@ static CAMERA: Table = Table {
         Key::new(
             "view",
             Kind::Choice(&["whole", "region", "both"]),
-            "\"whole\"",
-            "What the model sees: the whole picture, what moves with some margin, or both, one after the other.",
-        )
-        .default(),
+            "\"region\"",
+            "What the model sees: the whole picture, what moves with some margin, or both, one after the other. \
+             Default: \"region\", and \"whole\" for a camera with rules, which may be about what does not move.",
+        ),
         Key::new(
             "masks",
             Kind::Polygons,

@@ -9,7 +9,7 @@ use super::camera::note;
 use super::progress::Progress;
 use crate::analyst::Listener;
 use crate::clock::Clock;
-use crate::event::Event;
+use crate::event::{Event, Kind};
 use crate::gate::Settled;
 use crate::ids::CameraId;
 use crate::outbox::Outbox;
@@ -44,7 +44,10 @@ impl Listener for Deliver {
             event.description.as_deref().unwrap_or("(no words)")
         );
         self.metrics.event(camera, event.kind.name());
-        self.metrics.description(camera, event.source.name());
+        // An end only repeats what was said.
+        if event.kind != Kind::End {
+            self.metrics.description(camera, event.source.name());
+        }
         // The audience hears what was kept: first the outbox, then everybody else.
         self.outbox.append(event.clone()).await;
         self.audience.event(&event);
@@ -59,15 +62,15 @@ impl Listener for Deliver {
     fn answer(&mut self, camera: &CameraId, answer: &Answer) {
         self.audience.answered(camera, answer);
         let t = &answer.timing;
-        for (stage, took) in [
-            ("wait", t.wait),
-            ("preprocess", t.preprocess),
-            ("encode", t.encode),
-            ("prefill", t.prefill),
-            ("decode", t.decode),
-        ] {
+        for (stage, took) in [("wait", t.wait), ("preprocess", t.preprocess), ("encode", t.encode)] {
             self.metrics.stage(stage, took);
         }
+        if answer.recalled {
+            self.metrics.recalled(t.total);
+            return;
+        }
+        self.metrics.stage("prefill", t.prefill);
+        self.metrics.stage("decode", t.decode);
         self.metrics.answer(answer.tokens as u64, t.first_token, t.total);
     }
 

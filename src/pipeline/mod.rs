@@ -21,7 +21,7 @@ use self::camera::CameraLoop;
 use self::delivery::{Cameras, Delivery};
 use self::listener::Deliver;
 pub use self::progress::Progress;
-use crate::analyst::{self, Ask, Inbox};
+use crate::analyst::{self, Allowance, Ask, Inbox};
 use crate::clock::Clock;
 use crate::config::{CameraConfig, Config};
 use crate::gate::Gate;
@@ -92,8 +92,9 @@ impl Pipeline {
         audience: Arc<dyn Audience>,
     ) -> Self {
         let enabled: Vec<_> = config.cameras.iter().filter(|camera| camera.enabled).cloned().collect();
+        let settings = analyst_settings(config, &enabled, seed);
         let shared = Shared {
-            inbox: Arc::new(Inbox::new(enabled.len())),
+            inbox: Arc::new(Inbox::new(&settings, clock)),
             outbox: Arc::new(Outbox::new(&config.outbox, clock)),
             progress: Arc::new(Progress::new(part_names(&enabled), clock.now())),
             stopping: CancellationToken::new(),
@@ -108,7 +109,7 @@ impl Pipeline {
             cameras.push((camera.source.camera.clone(), health.clone()));
             gates.push(start_camera(camera, lane, health_in, health, &shared));
         }
-        let analyst = start_analyst(config, &enabled, model, seed, &shared);
+        let analyst = start_analyst(settings, model, &shared);
         let stop_delivery = CancellationToken::new();
         let part = enabled.len() + 1;
         let Delivery { connection, task: delivery } =
@@ -223,34 +224,40 @@ fn start_camera(
         part: lane,
         clock: shared.clock,
         audience: shared.audience.clone(),
-        patient: matches!(camera.source.location, Location::File { pace: Pace::Fast, .. }),
+        patient: is_fast(camera),
         stopping: shared.stopping.clone(),
     };
     tokio::spawn(gate.run().instrument(span))
 }
 
-fn start_analyst(
-    config: &Config,
-    enabled: &[CameraConfig],
-    model: impl Ask + 'static,
-    seed: Option<u64>,
-    shared: &Shared,
-) -> JoinHandle<()> {
+/// A clip that plays as fast as it is understood.
+fn is_fast(camera: &CameraConfig) -> bool {
+    matches!(camera.source.location, Location::File { pace: Pace::Fast, .. })
+}
+
+fn analyst_settings(config: &Config, enabled: &[CameraConfig], seed: Option<u64>) -> analyst::Settings {
     let camera = |camera: &CameraConfig| analyst::Camera {
         id: camera.source.camera.clone(),
         prompt: camera.prompt.clone(),
         rules: camera.rules.clone(),
         masks: camera.gate.masks.clone().into(),
         view: camera.view,
+        reuse_for: camera.gate.reuse_for,
+        allowance: Allowance { calls: camera.gate.budget, share: camera.gate.share },
+        own_time: is_fast(camera),
     };
-    let settings = analyst::Settings {
+    analyst::Settings {
         node: config.node.clone(),
         cameras: enabled.iter().map(camera).collect(),
         max_tokens: config.model.max_tokens,
+        allowance: Allowance { calls: config.model.budget, share: config.model.share },
         deadline: config.model.deadline,
         seed,
-    };
-    let part = enabled.len();
+    }
+}
+
+fn start_analyst(settings: analyst::Settings, model: impl Ask + 'static, shared: &Shared) -> JoinHandle<()> {
+    let part = settings.cameras.len();
     let listener = Deliver {
         outbox: shared.outbox.clone(),
         metrics: shared.metrics.clone(),

@@ -144,6 +144,11 @@ impl Metrics {
         self.description_seconds.inc_by(total.as_secs_f64());
     }
 
+    /// An earlier answer served; the model looked at the picture for so long.
+    pub fn recalled(&self, total: Duration) {
+        self.description_seconds.inc_by(total.as_secs_f64());
+    }
+
     /// Time that the model has spent on answers.
     #[must_use]
     pub fn model_time(&self) -> Duration {

@@ -11,12 +11,13 @@ use super::call::{Call, Stop};
 use super::decoder::{Decoder, Sequence};
 use super::encoder::{Embed, Vision};
 use super::graph::GraphError;
+use super::likeness::{Likeness, Nearest};
 use super::logits::{self, Pick};
 use super::precision::{self, Part};
 use super::prepared::Kept;
 use super::prompt::{PromptError, Prompts};
 use super::provider;
-use super::question::{Answer, AskError, Question, Timing};
+use super::question::{Answer, AskError, Question, Recall, Timing};
 use super::runtime::{self, Runtime, RuntimeError};
 use super::set::{ModelSet, SetError};
 use super::settings::{Provider, Settings};
@@ -89,6 +90,7 @@ pub struct Engine {
     /// First tokens of yes and no.
     yes_no: Option<(u32, u32)>,
     features: usize,
+    hidden: usize,
     vocabulary: usize,
 }
 
@@ -173,6 +175,7 @@ impl Engine {
             stop: set.stop.clone(),
             yes_no,
             features: set.image_tokens * set.text.hidden,
+            hidden: set.text.hidden,
             vocabulary: set.text.vocabulary,
         };
         // A set whose parts do not belong together shows it here, not at the first event; and the first event is not slower.
@@ -211,6 +214,12 @@ impl Engine {
         timing.preprocess = ready.since(began);
         let features = self.vision.encode(call)?;
         timing.encode = self.clock.now().since(ready);
+        let (likeness, nearest) = self.recall(question.recall.as_ref(), &features)?;
+        if nearest.zip(question.recall.as_ref()).is_some_and(|(nearest, recall)| nearest.cosine >= recall.least) {
+            timing.total = self.clock.now().since(began);
+            timing.host = timing.total.saturating_sub(call.in_runtime);
+            return Ok(Answer { likeness, nearest, recalled: true, timing, ..Answer::default() });
+        }
         let seen = self.look(question, features, call)?;
         timing.prefill = self.clock.now().since(ready).saturating_sub(timing.encode);
 
@@ -228,7 +237,20 @@ impl Engine {
         let tokens = spoken.ids.len();
         let confidence = if tokens == 0 { 0.0 } else { (spoken.probability / tokens as f64) as f32 };
         let text = self.prompts.words(&spoken.ids)?;
-        Ok(Answer { text, token_ids: spoken.ids, confidence, tokens, p_yes, timing })
+        let token_ids = spoken.ids;
+        Ok(Answer { text, token_ids, confidence, tokens, p_yes, likeness, nearest, recalled: false, timing })
+    }
+
+    /// What the picture looks like, and which of the known ones it looks like.
+    fn recall(
+        &self,
+        recall: Option<&Recall>,
+        features: &DynValue,
+    ) -> Result<(Option<Likeness>, Option<Nearest>), AskError> {
+        let Some(recall) = recall else { return Ok((None, None)) };
+        let likeness = Likeness::new(&tensors::floats(features).map_err(failed)?, self.hidden);
+        let nearest = likeness.nearest(&recall.known);
+        Ok((Some(likeness), nearest))
     }
 
     fn describe(

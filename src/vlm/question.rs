@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::likeness::{Likeness, Nearest};
 use super::prompt::PromptError;
 use crate::clock::Moment;
 use crate::frame::Picture;
@@ -26,10 +27,20 @@ pub struct Question {
     pub deadline: Moment,
     /// `false`: only the yes/no questions.
     pub describe: bool,
+    /// What was described before: if this picture looks like one of them, nothing is said about it.
+    pub recall: Option<Recall>,
+}
+
+/// Pictures whose answers are still known.
+#[derive(Debug, Clone)]
+pub struct Recall {
+    pub known: Vec<Likeness>,
+    /// How alike one must be, as a cosine, to stand in for an answer.
+    pub least: f32,
 }
 
 /// The model's answer to a [`Question`].
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Answer {
     /// The description; empty if none was wanted.
     pub text: String,
@@ -41,6 +52,12 @@ pub struct Answer {
     pub tokens: usize,
     /// Probability of yes, one per [`Question::asks`].
     pub p_yes: Vec<f32>,
+    /// How the picture looks to the model, if [`Question::recall`] was there to ask for it.
+    pub likeness: Option<Likeness>,
+    /// The one of the known pictures that it looks most like.
+    pub nearest: Option<Nearest>,
+    /// It looks so much like that one that nothing was said and no question answered.
+    pub recalled: bool,
     pub timing: Timing,
 }
 

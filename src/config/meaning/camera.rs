@@ -61,7 +61,8 @@ fn read(section: &Section<'_>, prompt: &Arc<str>, names: &mut Names) -> Option<C
         },
         gate,
         prompt: own_prompt.unwrap_or_else(|| Arc::clone(prompt)),
-        view: view.map_or_else(View::default, |found| found.value),
+        // A rule may be about what does not move.
+        view: view.map_or(if rules.is_empty() { View::Region } else { View::Whole }, |found| found.value),
         rules,
         enabled: enabled.is_none_or(|found| found.value),
     })

@@ -79,6 +79,14 @@ fn relative_paths_start_at_the_file() {
 }
 
 #[test]
+fn what_the_model_sees_depends_on_rules_unless_it_is_said() {
+    let view = |text: &str| load(&format!("{CAMERA}{text}")).config.cameras[0].view;
+    let rule = "[[camera.rule]]\nid = \"r\"\nask = \"Is the gate open?\"\n";
+    assert_eq!((view(""), view("view = \"both\"\n")), (View::Region, View::Both));
+    assert_eq!((view(rule), view(&format!("view = \"region\"\n{rule}"))), (View::Whole, View::Region));
+}
+
+#[test]
 fn what_has_no_effect_yet_is_said() {
     let loaded = load(&format!(
         "[mqtt]\nurl = \"mqtt://b\"\nhome_assistant = true\nsnapshots = \"event\"\n[outbox]\npath = \"/x\"\n\

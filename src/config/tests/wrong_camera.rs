@@ -85,7 +85,7 @@ fn gates() {
     snapshot!(
         "gate_values",
         report_camera(
-            "[camera.gate]\nsensitivity = 1.5\nsettle = 2\nmin_interval = \"90s\"\nreuse_for = \"-1s\"\nbudget = \"12\"\n"
+            "[camera.gate]\nsensitivity = 1.5\nsettle = 2\nmin_interval = \"90s\"\nreuse_for = \"-1s\"\nbudget = \"12\"\nshare = 1.5\n"
         )
     );
     snapshot!("gate_intervals", report_camera("[camera.gate]\nmin_interval = \"10s\"\nrefresh = \"5s\"\n"));

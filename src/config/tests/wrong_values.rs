@@ -37,7 +37,7 @@ fn out_of_range() {
         "out_of_range",
         report_with_camera(
             "stop_timeout = \"1h\"\n[mqtt]\nurl = \"mqtt://b\"\nkeep_alive = \"1s\"\n[outbox]\nmax_size = \"1B\"\nmax_age = \"0s\"\n\
-             [model]\nthreads = -1\nmax_tokens = 99999999999999999999\ndeadline = \"0s\"\nbudget = \"0/min\"\n"
+             [model]\nthreads = -1\nmax_tokens = 99999999999999999999\ndeadline = \"0s\"\nbudget = \"0/min\"\nshare = 0\n"
         )
     );
 }

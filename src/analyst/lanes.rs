@@ -1,0 +1,347 @@
+//! What waits for the analyst: one lane per camera, served in turns as far as the budgets allow. Pure, time passed in.
+//!
+//! A letter that costs nothing goes when its turn comes. A look waits for both budgets, and goes without words after too long.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::budget::{Allowance, Budget, Shortage, Whose};
+use super::letter::{Delivery, Displaced, Letter};
+use super::view::View;
+use crate::clock::Moment;
+use crate::event::Kind;
+use crate::gate::{Outcome, Settled, Signal};
+
+/// Pictures that may wait per camera. Each holds a decoder's buffer, so it is few.
+pub(super) const PICTURES: usize = 4;
+
+/// Letters that may wait per camera; without a picture one is some hundred bytes.
+pub(super) const LETTERS: usize = 64;
+
+/// An update of an event with words lets others without any go first, but not more often than this.
+const PATIENCE: u32 = 3;
+
+/// How one camera is served.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    pub(super) allowance: Allowance,
+    pub(super) view: View,
+    /// Its time is what [`Lanes::advance`] said last. Such a camera has the box's budget for itself, and its share of time
+    /// does not count: how it fares depends neither on the machine nor on the other clips.
+    pub(super) own_time: bool,
+}
+
+/// What came of a look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Report {
+    /// Calls of the model with words, of those that were set aside.
+    pub(super) calls: u32,
+    pub(super) busy: Duration,
+    /// The event has words now.
+    pub(super) words: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Lanes {
+    lanes: Vec<Lane>,
+    /// Of the cameras without a time of their own.
+    shared: Budget,
+    /// The longest that anything waits.
+    deadline: Duration,
+    /// Whose turn it is.
+    next: usize,
+    /// No more letters will come.
+    pub(super) closed: bool,
+}
+
+#[derive(Debug)]
+struct Lane {
+    queue: VecDeque<(Letter, Moment)>,
+    terms: Terms,
+    budget: Budget,
+    /// With a time of its own: the box's budget, by that time; and the time.
+    own: Option<(Budget, Moment)>,
+    /// The running event has words.
+    described: bool,
+    /// Looks of others that went before an update of this one, since its last.
+    passed: u32,
+    /// Calls that were set aside for the look that is being worked on.
+    taken: u32,
+}
+
+/// What is to become of a lane's first letter.
+#[derive(Debug, Clone, PartialEq)]
+enum Fate {
+    /// It goes; what has no words yet first.
+    Goes { first: bool },
+    /// It waited too long, or for nothing, and goes without its picture.
+    Spent(Settled, String),
+    /// Not before this time of its lane.
+    Waits(Duration),
+}
+
+impl Lanes {
+    pub(super) fn new(terms: impl IntoIterator<Item = Terms>, shared: Allowance, deadline: Duration) -> Self {
+        let lane = |terms: Terms| Lane {
+            queue: VecDeque::new(),
+            terms,
+            budget: Budget::new(terms.allowance),
+            own: terms.own_time.then(|| (Budget::new(shared), START)),
+            described: false,
+            passed: 0,
+            taken: 0,
+        };
+        let lanes = terms.into_iter().map(lane).collect();
+        Self { lanes, shared: Budget::new(shared), deadline, next: 0, closed: false }
+    }
+
+    /// The time of a lane that has its own.
+    pub(super) fn advance(&mut self, lane: usize, at: Moment) {
+        if let Some((_, time)) = &mut self.lanes[lane].own {
+            *time = (*time).max(at);
+        }
+    }
+
+    pub(super) fn push(&mut self, lane: usize, signal: Signal, now: Moment) -> Displaced {
+        self.advance(lane, now);
+        let mut displaced = Displaced::default();
+        let shared = &self.shared;
+        let lane = &mut self.lanes[lane];
+        match signal {
+            Signal::Start(candidate) => lane.queue.push_back((Letter::Look { kind: Kind::Start, candidate }, now)),
+            Signal::Update(candidate) => {
+                // A newer picture of the same event is worth more than one that still waits.
+                let renewed = match lane.queue.back_mut() {
+                    Some((letter, _)) => letter.renew(candidate),
+                    None => Err(candidate.into()),
+                };
+                match renewed {
+                    Ok(replaced) => displaced.frames.extend(replaced),
+                    Err(candidate) => {
+                        lane.queue.push_back((Letter::Look { kind: Kind::Update, candidate: *candidate }, now));
+                    }
+                }
+            }
+            Signal::End { started_at, ended_at, reason } => {
+                lane.queue.push_back((Letter::End { started_at, ended_at, reason }, now));
+            }
+        }
+        lane.drop_pictures(shared, now, &mut displaced);
+        lane.drop_events(&mut displaced);
+        displaced
+    }
+
+    /// The next letter that may go, if any.
+    pub(super) fn pop(&mut self, now: Moment) -> Option<Delivery> {
+        let count = self.lanes.len();
+        let order = (0..count).map(|step| (self.next + step) % count);
+        let fates: Vec<_> = order.filter_map(|lane| Some((lane, self.fate(lane, now)?))).collect();
+        let goes = |wanted: bool| {
+            fates.iter().find(|(_, fate)| match fate {
+                Fate::Goes { first } => *first == wanted,
+                Fate::Spent(..) => wanted,
+                Fate::Waits(_) => false,
+            })
+        };
+        let Some((lane, fate)) = goes(true).or_else(|| goes(false)) else {
+            return self.run_on().then(|| self.pop(now)).flatten();
+        };
+        let (chosen, fate) = (*lane, fate.clone());
+        let is_look = self.lanes[chosen].asks().is_some() && matches!(fate, Fate::Goes { .. });
+        for (lane, other) in &fates {
+            if is_look && *lane != chosen && matches!(other, Fate::Goes { first: false }) {
+                self.lanes[*lane].passed += 1;
+            }
+        }
+        self.next = (chosen + 1) % count;
+        self.give_out(chosen, fate, now)
+    }
+
+    /// Whether a letter of this camera may go now.
+    pub(super) fn is_ready(&self, lane: usize, now: Moment) -> bool {
+        matches!(self.fate(lane, now), Some(Fate::Goes { .. } | Fate::Spent(..)))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.lanes.iter().all(|lane| lane.queue.is_empty())
+    }
+
+    /// When the next letter may go that may not go now; for the lanes without a time of their own.
+    pub(super) fn due(&self, now: Moment) -> Option<Duration> {
+        let shared = (0..self.lanes.len()).filter(|lane| self.lanes[*lane].own.is_none());
+        let waits = shared.filter_map(|lane| match self.fate(lane, now)? {
+            Fate::Waits(until) => Some(until),
+            _ => None,
+        });
+        waits.min()
+    }
+
+    /// What the last look of this camera came to.
+    pub(super) fn report(&mut self, lane: usize, report: Report, now: Moment) {
+        let lane = &mut self.lanes[lane];
+        let back = lane.taken.saturating_sub(report.calls);
+        lane.taken = 0;
+        lane.described |= report.words;
+        lane.budget.give_back(back);
+        match &mut lane.own {
+            Some((own, _)) => own.give_back(back),
+            None => {
+                self.shared.give_back(back);
+                self.shared.charge(report.busy, now.mono);
+                lane.budget.charge(report.busy, now.mono);
+            }
+        }
+    }
+
+    fn fate(&self, index: usize, now: Moment) -> Option<Fate> {
+        let lane = &self.lanes[index];
+        let (letter, since) = lane.queue.front()?;
+        let Letter::Look { kind, candidate } = letter else { return Some(Fate::Goes { first: true }) };
+        let now = lane.now(now);
+        let late = now.since(*since) >= self.deadline;
+        let Some(shortage) = lane.shortage(&self.shared, now) else {
+            // A clip with its own time waits for the model as long as it takes.
+            if late && lane.own.is_none() {
+                let took = now.since(*since).as_secs_f32();
+                let settled = Settled::new(&candidate.frame, Outcome::Expired);
+                let because = settled.because(WAITED, took, self.deadline.as_secs_f32());
+                return Some(Fate::Spent(because, "the model was not free in time".into()));
+            }
+            let first = !lane.described || *kind == Kind::Start || lane.passed >= PATIENCE;
+            return Some(Fate::Goes { first });
+        };
+        // Whoever hears of an event's end has not waited for more words than there are already.
+        let over = *kind == Kind::Update && lane.described && lane.ends_next();
+        if late || over || (self.closed && lane.own.is_none()) {
+            return Some(Fate::Spent(
+                short(Settled::new(&candidate.frame, Outcome::Budget), &shortage),
+                shortage.to_string(),
+            ));
+        }
+        Some(Fate::Waits(lane.due(&self.shared).min(since.plus(self.deadline).mono)))
+    }
+
+    fn give_out(&mut self, index: usize, fate: Fate, now: Moment) -> Option<Delivery> {
+        let calls = self.lanes[index].asks();
+        let lane = &mut self.lanes[index];
+        let at = lane.now(now);
+        let (letter, since) = lane.queue.pop_front()?;
+        let letter = match fate {
+            Fate::Spent(settled, reason) => letter.without_picture(settled, reason),
+            _ => letter,
+        };
+        match &letter {
+            Letter::Look { kind, .. } => {
+                if *kind == Kind::Start {
+                    lane.described = false;
+                } else {
+                    lane.passed = 0;
+                }
+                lane.taken = calls.unwrap_or_default();
+                lane.budget.take(lane.taken, at.mono);
+                lane.own.as_mut().map_or(&mut self.shared, |(own, _)| own).take(lane.taken, at.mono);
+            }
+            Letter::Unseen { .. } | Letter::End { .. } => lane.described = false,
+            Letter::Skipped(_) => {}
+        }
+        Some(Delivery { lane: index, letter, waited: at.since(since) })
+    }
+
+    /// After the last frame, the time of clips goes on as far as their letters need it. Returns whether there was need.
+    fn run_on(&mut self) -> bool {
+        let mut moved = false;
+        for index in 0..self.lanes.len() {
+            let Some((_, time)) = self.lanes[index].own.as_ref().filter(|_| self.closed) else { continue };
+            let time = *time;
+            if let Some(Fate::Waits(until)) = self.fate(index, time) {
+                let later = time.plus(until.saturating_sub(time.mono));
+                moved |= later > time;
+                self.advance(index, later);
+            }
+        }
+        moved
+    }
+}
+
+const START: Moment = Moment { mono: Duration::ZERO, wall: jiff::Timestamp::UNIX_EPOCH };
+
+/// What an expired frame is held against.
+pub(super) const WAITED: &str = "seconds until the model was free";
+
+fn short(settled: Settled, shortage: &Shortage) -> Settled {
+    settled.because(shortage.what(), shortage.left, shortage.needed)
+}
+
+impl Lane {
+    fn now(&self, now: Moment) -> Moment {
+        self.own.as_ref().map_or(now, |(_, time)| *time)
+    }
+
+    /// Calls of the model that the first letter wants.
+    fn asks(&self) -> Option<u32> {
+        match self.queue.front() {
+            Some((Letter::Look { candidate, .. }, _)) => Some(self.terms.view.calls(candidate.region)),
+            _ => None,
+        }
+    }
+
+    fn shortage(&self, shared: &Budget, now: Moment) -> Option<Shortage> {
+        let calls = self.asks()?;
+        let shared = self.own.as_ref().map_or(shared, |(own, _)| own);
+        let of_camera = self.budget.shortage(Whose::Camera, calls, now.mono);
+        of_camera.or_else(|| shared.shortage(Whose::Box, calls, now.mono))
+    }
+
+    fn due(&self, shared: &Budget) -> Duration {
+        let calls = self.asks().unwrap_or_default();
+        let shared = self.own.as_ref().map_or(shared, |(own, _)| own);
+        self.budget.due(calls).max(shared.due(calls))
+    }
+
+    fn ends_next(&self) -> bool {
+        matches!(self.queue.get(1), Some((Letter::End { .. }, _)))
+    }
+
+    fn drop_pictures(&mut self, shared: &Budget, now: Moment, displaced: &mut Displaced) {
+        let is_look = |letter: &Letter| matches!(letter, Letter::Look { .. });
+        let is_update = |letter: &Letter| matches!(letter, Letter::Look { kind: Kind::Update, .. });
+        while self.queue.iter().filter(|(letter, _)| is_look(letter)).count() > PICTURES {
+            let update = self.queue.iter().position(|(letter, _)| is_update(letter));
+            let oldest = update.or_else(|| self.queue.iter().position(|(letter, _)| is_look(letter)));
+            let shortage = self.shortage(shared, self.now(now));
+            let Some(at) = oldest else { return };
+            let Some((letter, since)) = self.queue.remove(at) else { return };
+            let Letter::Look { candidate, .. } = &letter else { return };
+            let (settled, reason) = match shortage {
+                Some(shortage) => {
+                    (short(Settled::new(&candidate.frame, Outcome::Budget), &shortage), shortage.to_string())
+                }
+                None => (
+                    Settled::new(&candidate.frame, Outcome::Expired),
+                    "too many pictures were waiting for the model".to_owned(),
+                ),
+            };
+            displaced.frames.push(settled);
+            // The event is announced all the same.
+            if let Letter::Unseen { started_at, at: seen_at, cause, region, reason, .. } =
+                letter.without_picture(settled, reason)
+            {
+                let letter = Letter::Unseen { started_at, at: seen_at, cause, region, reason, settled: None };
+                self.queue.insert(at, (letter, since));
+            }
+        }
+    }
+
+    fn drop_events(&mut self, displaced: &mut Displaced) {
+        while self.queue.len() > LETTERS {
+            let pairs = self.queue.iter().zip(self.queue.iter().skip(1));
+            let mut pairs = pairs.map(|((a, _), (b, _))| matches!((a, b), (Letter::Unseen { .. }, Letter::End { .. })));
+            let Some(at) = pairs.position(|whole| whole) else { return };
+            self.queue.drain(at..at + 2);
+            displaced.events += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
