@@ -56,7 +56,7 @@ fn shot(picture: &Picture) -> String {
     let outline = picture.region.map(outline).unwrap_or_default();
     match &picture.jpeg {
         Some(jpeg) => format!(
-            r#"<div class="frame" style="aspect-ratio:{width}/{height}"><img alt="The frame at {}" loading="lazy" decoding="async" width="{width}" height="{height}" src="data:image/jpeg;base64,{}">{outline}</div>"#,
+            r#"<div class="frame" style="aspect-ratio:{width}/{height}"><img alt="The frame at {}" decoding="async" width="{width}" height="{height}" src="data:image/jpeg;base64,{}">{outline}</div>"#,
             clock(picture.at),
             BASE64.encode(jpeg)
         ),
@@ -114,19 +114,19 @@ fn rule(rule: &RuleSaid) -> String {
 
 fn source(source: Source) -> &'static str {
     match source {
-        Source::Model => "said by the model",
-        Source::Cache => "known from before",
-        Source::None => "without words",
+        Source::Model => "by the model",
+        Source::Cache => "known answer",
+        Source::None => "no words",
     }
 }
 
 fn cause(cause: Cause) -> &'static str {
     match cause {
-        Cause::Motion => "because it moved",
-        Cause::Novelty => "because it was new",
-        Cause::Refresh => "because time had passed",
-        Cause::Command => "because it was asked for",
-        Cause::Startup => "because it had just started",
-        Cause::Tamper => "because the camera was tampered with",
+        Cause::Motion => "motion",
+        Cause::Novelty => "another scene",
+        Cause::Refresh => "time had passed",
+        Cause::Command => "asked for",
+        Cause::Startup => "just started",
+        Cause::Tamper => "tampering",
     }
 }

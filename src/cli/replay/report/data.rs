@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::super::record::{Look, Run};
+use super::format::harmless;
 use super::lanes::{self, Lane};
 use crate::gate::Outcome;
 
@@ -30,7 +31,9 @@ fn run(run: &Run) -> Value {
     let looks = &run.looks;
     let column = |value: &dyn Fn(&Look) -> Value| looks.iter().map(value).collect::<Vec<_>>();
     let because: Vec<_> = looks.iter().map(&mut because).collect();
-    let events = run.events.iter().map(|event| json!([hundredths(event.from), event.to.map(hundredths), event.words]));
+    let words = |words: &Option<String>| words.as_ref().map(|words| words.chars().map(harmless).collect::<String>());
+    let events =
+        run.events.iter().map(|event| json!([hundredths(event.from), event.to.map(hundredths), words(&event.words)]));
     json!({
         "length": hundredths(run.length),
         "t": column(&|look| json!(hundredths(look.at))),

@@ -8,22 +8,25 @@ use serde_json::Value;
 /// Keeps a number and its unit on one line.
 const SPACE: char = '\u{a0}';
 
-/// Text for an element or a quoted attribute. What would steer the page's direction or is no character at all is shown
-/// as a question mark.
+/// Text for an element or a quoted attribute.
 pub(super) fn text(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len() + raw.len() / 8);
-    for c in raw.chars() {
+    for c in raw.chars().map(harmless) {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            c if is_strange(c) => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }
     out
+}
+
+/// What would turn the direction of the page or is no character at all is shown as a question mark.
+pub(super) fn harmless(c: char) -> char {
+    if is_strange(c) { '\u{fffd}' } else { c }
 }
 
 fn is_strange(c: char) -> bool {

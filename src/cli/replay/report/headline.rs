@@ -17,6 +17,7 @@ pub(super) fn total(runs: &[&Run]) -> Run {
 /// "6 events in 2 min 19 s".
 pub(super) fn title(total: &Run) -> String {
     match total.events() {
+        _ if total.frames() == 0 => "No frame was seen".to_owned(),
         0 => format!("Nothing happened in {}", duration(total.length)),
         n => format!("{} in {}", count(n, "event"), duration(total.length)),
     }
@@ -24,12 +25,18 @@ pub(super) fn title(total: &Run) -> String {
 
 /// Two configs, the same footage.
 pub(super) fn versus_title(a: &Run, b: &Run) -> String {
-    let (one, other) = (number(a.events()), count(b.events(), "event"));
-    format!("Two configs, {} of footage: {one} and {other}", duration(a.length))
+    let events = match (a.events(), b.events()) {
+        (one, other) if one == other => format!("{} with either", count(one, "event")),
+        (one, other) => format!("{} and {}", number(one), count(other, "event")),
+    };
+    format!("Two configs, {} of footage: {events}", duration(a.length))
 }
 
 /// The sentences below the title.
 pub(super) fn lead(total: &Run) -> String {
+    if total.frames() == 0 {
+        return "There was nothing to decide about.".to_owned();
+    }
     let described = total.count(Outcome::Described);
     let plural = if described == 1 { "was" } else { "were" };
     let mut sentences = vec![format!(
@@ -57,28 +64,31 @@ fn against(truth: &Truth) -> String {
     let perfect = truth.invented.is_empty() && truth.visits.iter().all(|visit| visit.events == 1);
     match truth.visits.len() {
         0 => format!("Held against what really happened: {}.", verdict(truth)),
-        1 if perfect => "The one visit that there really was has its event, and nothing was invented.".to_owned(),
-        n if perfect => format!("All {n} visits that there really were have their event, and nothing was invented."),
+        1 if perfect => "The one visit was found, and nothing was invented.".to_owned(),
+        n if perfect => format!("All {n} visits were found, and nothing was invented."),
         _ => format!("Held against what really happened: {}.", verdict(truth)),
     }
 }
 
-/// The large numbers: value, what it is, and whether it is good (`true`), bad (`false`) or neither.
-pub(super) fn figures(total: &Run) -> Vec<(String, &'static str, Option<bool>)> {
+/// Value, what it is, and whether it is good (`true`), bad (`false`) or neither.
+type Figure = (String, &'static str, Option<bool>);
+
+/// The large numbers.
+pub(super) fn figures(total: &Run) -> Vec<Figure> {
     let mut figures = vec![
         (number(total.events()), "events", None),
-        (percent(total.share_described()), "of the decoded frames described", None),
+        (percent(total.share_described()), "of the frames described", None),
         (duration(total.per_hour()), "of model per hour of footage", None),
     ];
     if let Some(speed) = speed(total) {
-        figures.push((speed.replace("\u{a0}times real time", "×"), "real time", None));
+        figures.push((speed.replace("\u{a0}×\u{a0}real time", "×"), "real-time speed", None));
     }
     if let Some(truth) = &total.truth {
-        let good = truth.found() == truth.visits.len() as u64;
-        figures.push((format!("{}/{}", truth.found(), truth.visits.len()), "visits found", Some(good)));
-        figures.push((truth.invented.len().to_string(), "events invented", Some(truth.invented.is_empty())));
+        let (found, all) = (truth.found(), truth.visits.len() as u64);
+        figures.push((format!("{found}/{all}"), "visits found", Some(found == all)));
+        figures.push((number(truth.invented.len() as u64), "events invented", Some(truth.invented.is_empty())));
         if let Some(latest) = truth.latest() {
-            figures.push((format!("{latest:.1}\u{a0}s"), "until the last one was announced, at most", None));
+            figures.push((format!("{latest:.1}\u{a0}s"), "longest wait for a start", None));
         }
     }
     figures
@@ -86,7 +96,7 @@ pub(super) fn figures(total: &Run) -> Vec<(String, &'static str, Option<bool>)> 
 
 /// The figures as tiles.
 pub(super) fn tiles(total: &Run) -> String {
-    let tile = |(value, what, good): &(String, &str, Option<bool>)| {
+    let tile = |(value, what, good): &Figure| {
         let class = match good {
             Some(true) => " good",
             Some(false) => " bad",
@@ -100,7 +110,7 @@ pub(super) fn tiles(total: &Run) -> String {
 /// The figures of two configs beside each other.
 pub(super) fn versus(a: &Run, b: &Run, names: [&str; 2]) -> String {
     let [left, right] = [figures(a), figures(b)];
-    let line = |(one, other): (&(String, &str, Option<bool>), &(String, &str, Option<bool>))| {
+    let line = |(one, other): (&Figure, &Figure)| {
         let class = if one.0 == other.0 { "" } else { r#" class="differs""# };
         format!(r#"<tr{class}><th scope="row">{}</th><td>{}</td><td>{}</td></tr>"#, one.1, one.0, other.0)
     };

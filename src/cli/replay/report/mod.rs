@@ -16,7 +16,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use ring::digest::{SHA256, digest};
 
-use self::format::{json, seconds, text};
+use self::format::{json, text};
 use super::record::Run;
 
 const PAGE: &str = include_str!("page.html");
@@ -30,10 +30,11 @@ pub(super) fn page(runs: &[Run], other: Option<&[Run]>) -> String {
         .map(|place| Clip { runs: std::iter::once(runs).chain(other).filter_map(|runs| runs.get(place)).collect() })
         .collect();
     let (title, head) = head(runs, other);
+    let several = clips.len() > 1;
+    let mut sections = if several { list(&clips) } else { String::new() };
     let mut first = 0;
-    let mut sections = String::new();
-    for clip in &clips {
-        sections.push_str(&clip.section(first, clips.len() > 1));
+    for (place, clip) in clips.iter().enumerate() {
+        sections.push_str(&clip.section(place, first, several));
         first += clip.runs.len();
     }
     let data = data::data(clips.iter().flat_map(|clip| clip.runs.iter().copied()));
@@ -88,14 +89,22 @@ fn head(runs: &[Run], other: Option<&[Run]>) -> (String, String) {
     }
 }
 
+/// All clips, one line for each run.
+fn list(clips: &[Clip<'_>]) -> String {
+    let lines = clips.iter().enumerate().flat_map(|(place, clip)| {
+        clip.runs.iter().enumerate().map(move |(nth, run)| tables::list_line(place, &clip.letter(nth), run))
+    });
+    scrolled(&tables::list(&lines.collect::<String>()))
+}
+
 /// One clip with its run, or with both.
 struct Clip<'a> {
     runs: Vec<&'a Run>,
 }
 
 impl Clip<'_> {
-    /// `first`: index of its first run on the page. `of_several`: there are other clips.
-    fn section(&self, first: usize, of_several: bool) -> String {
+    /// `place`: index of the clip; `first`: of its first run on the page. `of_several`: there are other clips.
+    fn section(&self, place: usize, first: usize, of_several: bool) -> String {
         let lanes = timeline::lanes_of(&self.runs);
         let name = self.runs.first().map(|run| text(&run.about.clip)).unwrap_or_default();
         let lead = match self.runs.as_slice() {
@@ -110,24 +119,30 @@ impl Clip<'_> {
         let cards: String = numbered()
             .map(|(id, run)| format!("<div>{}{}</div>", self.name(id - first, run), cards::cards(run, id)))
             .collect();
-        let truths: String =
-            self.runs.iter().filter_map(|run| tables::truth(run)).map(|table| scrolled(&table)).collect();
+        let truths: String = numbered()
+            .filter_map(|(id, run)| tables::truth(run, &self.letter(id - first)))
+            .map(|table| scrolled(&table))
+            .collect();
         let configs: String = self.runs.iter().map(|run| settings::config(run)).collect();
         let columns = if self.runs.len() > 1 { " pair" } else { "" };
         format!(
-            r#"<section class="clip"><header><h2>{name}</h2>{}</header>{lead}{timelines}<h3>What was passed on</h3><div class="shots{columns}">{cards}</div><h3>The numbers</h3><div class="numbers{columns}">{}{}{truths}</div>{configs}</section>"#,
+            r#"<section class="clip" id="c{place}"><header><h2>{name}</h2>{}</header>{lead}{timelines}<h3>What was passed on</h3><div class="shots{columns}">{cards}</div><h3>The numbers</h3><div class="numbers{columns}">{}{}{truths}</div>{configs}</section>"#,
             self.facts(),
             scrolled(&tables::counters(&self.runs)),
             scrolled(&tables::cost(&self.runs)),
         )
     }
 
-    /// Which of two configs it is.
-    fn name(&self, place: usize, run: &Run) -> String {
+    /// Which of two configs it is; nothing where there is one.
+    fn letter(&self, place: usize) -> String {
         let letter = ["A", "B"].get(place).copied().unwrap_or_default();
-        match self.runs.len() {
-            1 => String::new(),
-            _ => format!(r#"<h4><b class="ab">{letter}</b>{}</h4>"#, text(&run.about.config)),
+        if self.runs.len() == 1 { String::new() } else { format!(r#"<b class="ab">{letter}</b>"#) }
+    }
+
+    fn name(&self, place: usize, run: &Run) -> String {
+        match self.letter(place).as_str() {
+            "" => String::new(),
+            letter => format!("<h4>{letter}{}</h4>", text(&run.about.config)),
         }
     }
 
@@ -135,10 +150,11 @@ impl Clip<'_> {
         let Some(run) = self.runs.first() else { return String::new() };
         let about = &run.about;
         let facts = [
-            seconds(std::time::Duration::from_secs_f64(run.length.max(0.0))),
-            format!("camera {}", text(&about.camera)),
-            text(&about.model),
+            Some(format::duration(run.length)),
+            (!about.camera.is_empty()).then(|| format!("camera {}", text(&about.camera))),
+            (!about.model.is_empty()).then(|| text(&about.model)),
         ];
+        let facts: Vec<_> = facts.into_iter().flatten().collect();
         format!(r#"<p class="meta">{}</p>"#, facts.join(" · "))
     }
 }

@@ -4,6 +4,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const MOVES = "share of the view that moves";
   const off = new Set();
   document.documentElement.classList.add("js");
 
@@ -21,7 +22,7 @@
     const tail = digits ? "." + String(all % unit).padStart(digits, "0") : "";
     return (h ? h + ":" + two(m) : m) + ":" + two(s) + tail;
   };
-  const plain = (value) => String(Math.round(value * 100) / 100);
+  const plain = (value) => String(Math.round(value * 10) / 10);
 
   /** Why a frame ended as it did. */
   function why(run, i) {
@@ -29,11 +30,14 @@
     const because = run.because[i];
     if (!because) return meaning;
     const [what, value, limit] = [run.what[because[0]], because[1], because[2]];
-    if (what === "share of the view that moves") {
+    if (what === MOVES) {
       return `${meaning}: ${share(value * 1e5)} of the view, ${share(limit * 1e5)} needed`;
     }
-    const show = what.startsWith("share") ? (v) => share(v * 1e5) : what.startsWith("seconds") ? (v) => plain(v) + "\u00a0s" : plain;
-    return `${meaning}: ${what} ${show(value)}, the limit is ${show(limit)}`;
+    // "share of" and "seconds" are said by their units.
+    const [, unit, rest] = /^(share of|seconds)? ?(.*)$/s.exec(what);
+    if (unit === "share of") return `${meaning}: ${share(value * 1e5)} of ${rest}, the limit is ${share(limit * 1e5)}`;
+    if (unit === "seconds") return `${meaning}: ${plain(value)}\u00a0s ${rest}, the limit is ${plain(limit)}\u00a0s`;
+    return `${meaning}: ${what} ${plain(value)}, the limit is ${plain(limit)}`;
   }
 
   function element(name, text, className) {
@@ -156,6 +160,7 @@
 
     set(t) {
       this.at = t;
+      this.root.classList.add("used");
       this.place();
       const i = this.nearest(t);
       const words = i < 0 ? "No frame to show" : this.tell(i, t);
@@ -173,11 +178,11 @@
       head.append(element("b", clock(run.t[i], 1)), element("i", "", `o o-${name}`), element("strong", label));
       if (run.n && run.n[i] > 1) head.append(` (${run.n[i]} frames)`);
       const parts = [head, element("span", reason)];
-      if (run.motion[i] !== null) {
-        const light = run.light[i] ? `, other light on ${share(run.light[i])}` : "";
-        const event = place < 0 ? "" : `Event ${place + 1}: ${run.events[place][2] ?? "no words"} · `;
-        parts.push(element("span", `${event}${share(run.motion[i])} of the view moves, threshold ${share(run.threshold[i])}${light}`));
-      }
+      const more = place < 0 ? [] : [`Event ${place + 1}: ${run.events[place][2] ?? "no words"}`];
+      const told = run.because[i] && run.what[run.because[i][0]] === MOVES;
+      if (run.motion[i] !== null && !told) more.push(`${share(run.motion[i])} of the view moves, threshold ${share(run.threshold[i])}`);
+      if (run.light[i]) more.push(`other light on ${share(run.light[i])} of it`);
+      if (more.length) parts.push(element("span", more.join(" · ")));
       this.read.replaceChildren(...parts);
       this.mark(t);
       return `${clock(run.t[i], 1)}, ${label}: ${reason}`;

@@ -13,7 +13,10 @@ pub(super) fn config(run: &Run) -> String {
     };
     format!(
         r#"<details class="config"><summary>The config that made it: <b>{}</b></summary>{shown}</details>"#,
-        text(&run.about.config)
+        match run.about.config.as_str() {
+            "" => "the defaults".to_owned(),
+            name => text(name),
+        }
     )
 }
 

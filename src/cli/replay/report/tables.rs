@@ -45,7 +45,7 @@ fn head(first: &str, runs: &[&Run], columns: &str) -> String {
 /// What a run cost.
 pub(super) fn cost(runs: &[&Run]) -> String {
     type Value = fn(&Run) -> String;
-    let lines: [(&str, &str, Value); 9] = [
+    let lines: [(&str, &str, Value); 10] = [
         ("frames of the clip", "what the source delivered or skipped", |run| number(run.frames())),
         ("decoded", "the others were never turned into pixels", |run| number(run.decoded())),
         ("described", "looked at by the model", |run| number(run.count(Outcome::Described))),
@@ -57,9 +57,8 @@ pub(super) fn cost(runs: &[&Run]) -> String {
             n => format!("{:.0}\u{a0}ms", run.model_time.as_secs_f64() * 1000.0 / n as f64),
         }),
         ("per hour of footage", "model time, if it goes on like this", |run| duration(run.per_hour())),
-        ("the run took", "and how much faster than real time that is", |run| {
-            format!("{}{}", seconds(run.about.took), speed(run).map(|s| format!(" ({s})")).unwrap_or_default())
-        }),
+        ("the run took", "from the first frame to the last word", |run| seconds(run.about.took)),
+        ("speed", "clip time by run time", |run| speed(run).unwrap_or_else(|| "–".to_owned())),
     ];
     let line = |(name, meaning, value): &(&str, &str, Value)| {
         let cells: String = runs.iter().map(|run| format!(r#"<td class="n">{}</td>"#, value(run))).collect();
@@ -79,18 +78,18 @@ pub(super) fn cost(runs: &[&Run]) -> String {
     )
 }
 
-/// "14.8 times real time".
+/// "14.8 × real time".
 pub(super) fn speed(run: &Run) -> Option<String> {
     let took = run.about.took.as_secs_f64();
     (took > 0.0 && run.length > 0.0).then(|| {
         let times = run.length / took;
         let digits = if times < 10.0 { 1 } else { 0 };
-        format!("{times:.digits$}\u{a0}times real time")
+        format!("{times:.digits$}\u{a0}×\u{a0}real time")
     })
 }
 
 /// What really happened, and what became of it.
-pub(super) fn truth(run: &Run) -> Option<String> {
+pub(super) fn truth(run: &Run, name: &str) -> Option<String> {
     let truth = run.truth.as_ref()?;
     let visits: String = truth
         .visits
@@ -99,7 +98,7 @@ pub(super) fn truth(run: &Run) -> Option<String> {
             let (mark, class) = if visit.is_found() { ("✓", "good") } else { ("✗", "bad") };
             let delay = visit.delay.map_or_else(|| "–".to_owned(), |delay| format!("{delay:.1}\u{a0}s"));
             format!(
-                r#"<tr><td>{} to {}</td><td>{}</td><td class="{class}">{mark} {}</td><td class="n">{delay}</td></tr>"#,
+                r#"<tr><td>{} – {}</td><td>{}</td><td class="{class}">{mark}&nbsp;{}</td><td class="n">{delay}</td></tr>"#,
                 clock(visit.from),
                 clock(visit.to),
                 text(&visit.who),
@@ -109,9 +108,48 @@ pub(super) fn truth(run: &Run) -> Option<String> {
         .collect();
     let invented: String = truth.invented.iter().map(|from| invented(*from)).collect();
     Some(format!(
-        r#"<table class="truth"><caption>Held against what really happened: {}</caption><thead><tr><th scope="col">from, to</th><th scope="col">who</th><th scope="col">result</th><th scope="col" class="n">announced after</th></tr></thead><tbody>{visits}{invented}</tbody></table>"#,
+        r#"<table class="truth"><caption>{name}Held against what really happened: {}</caption><thead><tr><th scope="col">from, to</th><th scope="col">who</th><th scope="col">result</th><th scope="col" class="n">said after</th></tr></thead><tbody>{visits}{invented}</tbody></table>"#,
         verdict(truth)
     ))
+}
+
+/// The clips of a page, above all of them.
+pub(super) fn list(lines: &str) -> String {
+    let columns = ["events", "frames", "described", "share", "model time"];
+    let columns: String = columns.iter().map(|name| format!(r#"<th scope="col" class="n">{name}</th>"#)).collect();
+    format!(
+        r#"<table class="list"><caption>The clips</caption><thead><tr><th scope="col">clip</th>{columns}<th scope="col">visits found</th></tr></thead><tbody>{lines}</tbody></table>"#
+    )
+}
+
+/// `place`: index of the clip on the page; `letter`: which of two configs it is, if there are two.
+pub(super) fn list_line(place: usize, letter: &str, run: &Run) -> String {
+    let (class, found) = run.truth.as_ref().map_or((None, "not labelled".to_owned()), |truth| {
+        let (found, all) = (truth.found(), truth.visits.len() as u64);
+        let perfect = found == all && truth.invented.is_empty();
+        (Some(if perfect { "good" } else { "bad" }), format!("{found}/{all}, {}", invented_words(truth)))
+    });
+    let class = class.map(|class| format!(r#" class="{class}""#)).unwrap_or_default();
+    let cells = [
+        number(run.events()),
+        number(run.decoded()),
+        number(run.count(Outcome::Described)),
+        percent(run.share_described()),
+        seconds(run.model_time),
+    ];
+    let cells: String = cells.iter().map(|cell| format!(r#"<td class="n">{cell}</td>"#)).collect();
+    format!(
+        r##"<tr><th scope="row">{letter}<a href="#c{place}">{}</a> <small>{}</small></th>{cells}<td{class}>{found}</td></tr>"##,
+        text(&run.about.clip),
+        duration(run.length)
+    )
+}
+
+fn invented_words(truth: &Truth) -> String {
+    match truth.invented.len() {
+        0 => "nothing invented".to_owned(),
+        n => format!("{n}\u{a0}invented"),
+    }
 }
 
 fn invented(from: f64) -> String {
@@ -121,10 +159,6 @@ fn invented(from: f64) -> String {
 /// "6 of 6 visits found, nothing invented".
 pub(super) fn verdict(truth: &Truth) -> String {
     let (found, all) = (truth.found(), truth.visits.len() as u64);
-    let invented = match truth.invented.len() {
-        0 => "nothing invented".to_owned(),
-        n => format!("{n}\u{a0}invented"),
-    };
     let plural = if all == 1 { "" } else { "s" };
-    format!("{found}\u{a0}of\u{a0}{all} visit{plural} found, {invented}")
+    format!("{found}\u{a0}of\u{a0}{all} visit{plural} found, {}", invented_words(truth))
 }

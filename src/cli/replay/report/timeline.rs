@@ -6,6 +6,7 @@ use std::fmt::Write;
 use super::super::record::{Look, Run, Stretch, Visit};
 use super::format::{clock, number, percent, text, whole_clock};
 use super::lanes::{self, Lane};
+use crate::event::Cause;
 use crate::gate::Outcome;
 
 /// Width of every drawing in its own units: fine enough for any zoom.
@@ -14,8 +15,11 @@ const WIDTH: f64 = 100_000.0;
 const HEIGHT: f64 = 1000.0;
 /// A frame stands for the time until the next, but not for longer than so many usual distances.
 const LONGEST: f64 = 2.5;
+/// With more than so many in a row the strokes around them would hide what lies between.
+const DENSE: usize = 1500;
 /// Shares of the view that get a line.
-const MARKS: [f64; 6] = [0.0001, 0.001, 0.01, 0.1, 0.5, 1.0];
+const MARKS: [(f64, &str); 5] =
+    [(0.0001, "0.01\u{a0}%"), (0.001, "0.1\u{a0}%"), (0.01, "1\u{a0}%"), (0.1, "10\u{a0}%"), (0.5, "50\u{a0}%")];
 
 /// `id`: index of the run on the page. `lanes`: which outcomes get a lane, the same for runs that are to be compared.
 pub(super) fn timeline(run: &Run, id: usize, lanes: &[Outcome]) -> String {
@@ -37,7 +41,7 @@ pub(super) fn timeline(run: &Run, id: usize, lanes: &[Outcome]) -> String {
     for outcome in lanes {
         out.push_str(&lane(run, *outcome));
     }
-    out.push_str(&row("axis", "", &format!(r#"<div class="axis">{}</div>"#, ticks(run.length))));
+    out.push_str(&row("times", "", &format!(r#"<div class="axis">{}</div>"#, ticks(run.length))));
     out.push_str(r#"<div class="cursor" hidden></div></div></div>"#);
     out
 }
@@ -75,14 +79,18 @@ fn visit(visit: &Visit, length: f64) -> String {
 fn events(run: &Run, id: usize) -> String {
     let one = |(n, event): (usize, &Stretch)| {
         let invented = run.truth.as_ref().is_some_and(|truth| truth.is_invented(event.from));
-        let class = if invented { " invented" } else { "" };
+        let class = match event.cause {
+            _ if invented => " invented",
+            Cause::Tamper => " tamper",
+            _ => "",
+        };
         let mark = if invented { "✗ " } else { "" };
         let to = event.to.unwrap_or(run.length);
         let words = text(event.words.as_deref().unwrap_or("no words"));
         let number = n + 1;
         let tail = if invented { "; nobody was there" } else { "" };
         format!(
-            r##"<a class="event{class}" style="{}" href="#r{id}e{number}" data-at="{:.2}" title="Event {number}, {} to {}: {words}{tail}">{mark}{number}</a>"##,
+            r##"<a class="event{class}" style="{}" href="#r{id}e{number}" data-at="{:.2}" title="Event {number}, {} to {}: {words}{tail}"><b>{mark}{number}</b></a>"##,
             span(event.from, to, run.length),
             event.from,
             clock(event.from),
@@ -140,19 +148,18 @@ impl Motion {
             }
             level = y;
         }
-        let marks = MARKS.iter().filter(|mark| **mark < self.top && self.y(**mark) > 60.0).map(|mark| self.y(*mark));
-        let grid: String = marks.map(|y| format!("M0 {y:.0}H{WIDTH:.0}")).collect();
+        let marks = || MARKS.iter().filter(|(share, _)| self.y(*share) > HEIGHT * 0.12);
+        let grid: String = marks().map(|(share, _)| format!("M0 {:.0}H{WIDTH:.0}", self.y(*share))).collect();
         let area = format!("{line}L{last} {HEIGHT:.0}L{first} {HEIGHT:.0}Z");
         let (area, limit) =
             if line.is_empty() { (String::new(), String::new()) } else { (area, format!("{limit}H{WIDTH:.0}")) };
         let over = self.threshold.map_or(HEIGHT, |threshold| self.y(threshold));
-        let names: String = MARKS
-            .iter()
-            .filter(|mark| **mark < self.top && self.y(**mark) > 60.0)
-            .map(|mark| format!(r#"<i style="top:{:.1}%">{}</i>"#, self.y(*mark) / HEIGHT * 100.0, percent(*mark)))
+        let names: String = marks()
+            .map(|(share, name)| format!(r#"<i style="top:{:.1}%">{name}</i>"#, self.y(*share) / HEIGHT * 100.0))
             .collect();
         format!(
-            r##"<svg viewBox="0 0 {WIDTH:.0} {HEIGHT:.0}" preserveAspectRatio="none" aria-hidden="true"><clipPath id="over{id}"><rect width="{WIDTH:.0}" height="{over:.0}"/></clipPath><path class="grid" d="{grid}"/><path class="under" d="{area}"/><path class="over" clip-path="url(#over{id})" d="{area}"/><path class="line" d="{line}"/><path class="limit" d="{limit}"/></svg><div class="marks" aria-hidden="true">{names}</div>"##
+            r##"<svg class="{}" viewBox="0 0 {WIDTH:.0} {HEIGHT:.0}" preserveAspectRatio="none" aria-hidden="true"><clipPath id="over{id}"><rect width="{WIDTH:.0}" height="{over:.0}"/></clipPath><path class="grid" d="{grid}"/><path class="under" d="{area}"/><path class="over" clip-path="url(#over{id})" d="{area}"/><path class="line" d="{line}"/><path class="limit" d="{limit}"/></svg><div class="marks" aria-hidden="true">{names}</div>"##,
+            dense(run.looks.len())
         )
     }
 }
@@ -165,11 +172,17 @@ fn lane(run: &Run, outcome: Outcome) -> String {
     );
     let path = strokes(run, outcome);
     let svg = format!(
-        r#"<svg viewBox="0 0 {WIDTH:.0} 10" preserveAspectRatio="none" aria-hidden="true"><path d="{path}"/></svg>"#
+        r#"<svg class="{}" viewBox="0 0 {WIDTH:.0} 10" preserveAspectRatio="none" aria-hidden="true"><path d="{path}"/></svg>"#,
+        // Twenty times fewer boxes are as dense as a line: each is some pixels wide.
+        dense(path.matches('M').count() * 20)
     );
     format!(
         r#"<div class="row lane o-{name}" data-o="{name}"><div class="label">{button}</div><div class="field">{svg}</div></div>"#
     )
+}
+
+fn dense(parts: usize) -> &'static str {
+    if parts > DENSE { "dense" } else { "" }
 }
 
 /// One box for each stretch of looks that ended alike.
