@@ -107,7 +107,8 @@ async fn gate_over(clip: &Clip, fps: f32, gain: f32) -> Vec<Seen> {
     tokio::spawn(source::run(
         settings,
         clock,
-        Arc::new(Counters::default()),
+        Arc::default(),
+        Arc::default(),
         frames_in,
         health_in,
         CancellationToken::new(),
@@ -143,7 +144,15 @@ async fn delivered(clip: &Clip, fps: f32) -> u64 {
     let (health_in, _health) = watch::channel(CameraHealth::starting(clock.now().wall));
     let settings = source_settings(&CameraId::new("clip").unwrap(), &clip.path, fps);
     let counters = Arc::new(Counters::default());
-    tokio::spawn(source::run(settings, clock, counters, frames_in, health_in, CancellationToken::new()));
+    tokio::spawn(source::run(
+        settings,
+        clock,
+        counters,
+        Arc::default(),
+        frames_in,
+        health_in,
+        CancellationToken::new(),
+    ));
     let mut count = 0;
     while frames.take().await.is_some() {
         count += 1;
@@ -170,6 +179,7 @@ fn source_settings(camera: &CameraId, path: &Path, fps: f32) -> source::Settings
         decoder: None,
         fps,
         timeout: Duration::from_secs(20),
+        settle: Duration::from_secs(2),
     }
 }
 

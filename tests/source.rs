@@ -86,6 +86,7 @@ fn settings(url: &str) -> Settings {
         decoder: None,
         fps: 0.0,
         timeout: Duration::from_secs(10),
+        settle: Duration::from_secs(2),
     }
 }
 
@@ -95,7 +96,7 @@ fn start(settings: Settings) -> Camera {
     let (out, frames) = mailbox::channel();
     let (health_out, health) = watch::channel(CameraHealth::starting(clock.now().wall));
     let (cancel, counters) = (CancellationToken::new(), Arc::new(Counters::default()));
-    let run = source::run(settings, clock, Arc::clone(&counters), out, health_out, cancel.clone());
+    let run = source::run(settings, clock, Arc::clone(&counters), Arc::default(), out, health_out, cancel.clone());
     let guard = cancel.clone().drop_guard();
     Camera { frames, health, counters, task: tokio::spawn(run), cancel, _guard: guard }
 }

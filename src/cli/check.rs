@@ -17,7 +17,7 @@ use crate::config::{CameraConfig, Config, Loaded};
 use crate::frame::{Colour, Matrix, Picture, PixelFormat, Range};
 use crate::health::{CameraHealth, CameraState};
 use crate::mqtt;
-use crate::source::{self, Counters, mailbox};
+use crate::source::{self, mailbox};
 use crate::telemetry;
 use crate::units::Region;
 use crate::vlm::{Model, Question};
@@ -117,7 +117,8 @@ async fn open(camera: &CameraConfig, clock: Clock) -> Result<String, String> {
     let running = tokio::spawn(source::run(
         camera.source.clone(),
         clock,
-        Arc::new(Counters::default()),
+        Arc::default(),
+        Arc::default(),
         frames_in,
         health_in,
         cancel.clone(),

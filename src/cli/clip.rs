@@ -13,7 +13,7 @@ use crate::frame::{Frame, Picture};
 use crate::gate::{self, EndReason, Gate, Observation, Signal};
 use crate::health::CameraHealth;
 use crate::ids::CameraId;
-use crate::source::{self, Counters, Decode, Location, Pace, mailbox};
+use crate::source::{self, Decode, Location, Pace, mailbox};
 
 /// Frames per second that are looked at.
 const FPS: f32 = 5.0;
@@ -35,12 +35,13 @@ pub(super) async fn pick(path: &Path, clock: Clock) -> Result<Pick, Failure> {
         decoder: None,
         fps: FPS,
         timeout: Duration::from_secs(20),
+        settle: Duration::from_secs(2),
     };
     let (frames_in, mut frames) = mailbox::channel();
     let (health_in, health) = watch::channel(CameraHealth::starting(clock.now().wall));
     let cancel = CancellationToken::new();
     let _cancelled_on_return = cancel.clone().drop_guard();
-    tokio::spawn(source::run(settings, clock, Arc::new(Counters::default()), frames_in, health_in, cancel));
+    tokio::spawn(source::run(settings, clock, Arc::default(), Arc::default(), frames_in, health_in, cancel));
 
     let mut gate = Gate::new(camera, gate::Settings::default());
     let mut best = Best::default();

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::candidate::{EndReason, Motion, Observation};
+use super::candidate::{EndReason, Motion, Observation, Outcome, Settled};
 use super::life::{Life, View};
 use super::motion::{Sight, Watcher};
 use super::settings::Settings;
@@ -22,6 +22,19 @@ pub struct Gate {
     last: Option<Moment>,
     /// Usual time between two frames.
     interval: Duration,
+    /// Something moved in a lone frame; what lies before it was asked for and has yet to come.
+    awaits: bool,
+}
+
+/// What a gate wants to see next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// Nothing goes on: a keyframe now and then will do.
+    Keyframes,
+    /// Every frame: something goes on, or the scene is still being learnt.
+    All,
+    /// Every frame since the last lone one that it took. It has looked at a later one and put it out of its mind.
+    Replay,
 }
 
 impl Gate {
@@ -29,7 +42,7 @@ impl Gate {
     pub fn new(camera: CameraId, settings: Settings) -> Self {
         let life = Life::new(&settings);
         let watcher = Watcher::new(settings.sensitivity, settings.masks);
-        Self { camera, watcher, life, last: None, interval: Duration::ZERO }
+        Self { camera, watcher, life, last: None, interval: Duration::ZERO, awaits: false }
     }
 
     /// Whose frames it decides about.
@@ -42,16 +55,60 @@ impl Gate {
     /// but the time until they have caught up, and after a large jump either way the scene is learnt anew.
     pub fn observe(&mut self, frame: Frame) -> Observation {
         let mut out = Observation::default();
-        let at = frame.at;
-        if self.lost_track(at) {
+        self.awaits = false;
+        if self.lost_track(frame.at) {
             self.end(EndReason::Quiet, &mut out);
         }
-        self.last = Some(at);
-        let sight = self.watcher.watch(&frame.picture, at.mono);
-        out.motion = motion(&sight);
-        let view = View { sight: &sight, classes: self.watcher.classes() };
-        self.life.observe(frame, &view, &mut out);
+        self.look(frame, &mut out);
         out
+    }
+
+    /// Takes a lone frame: one that was decoded while the camera was idle, without what lies before it. If it shows
+    /// something, that began somewhere before it: then the gate puts this frame out of its mind again, and wants the
+    /// frames in between ([`Wish::Replay`]), this one among them. Otherwise the same as [`Gate::observe`].
+    pub fn glance(&mut self, frame: Frame) -> Observation {
+        if self.awaits {
+            return dismissed(&frame, Motion::default());
+        }
+        if self.wants_all() {
+            return self.observe(frame);
+        }
+        let before = self.watcher.clone();
+        let sight = self.watcher.watch(&frame.picture, frame.at.mono);
+        if self.watcher.is_puzzled() || sight.other_scene || sight.living && sight.foreground >= sight.threshold {
+            self.watcher = before;
+            self.awaits = true;
+            return dismissed(&frame, motion(&sight));
+        }
+        // However long ago the last one was: the camera has been there all the time.
+        self.last = Some(frame.at);
+        let mut out = Observation::default();
+        self.settle(frame, &sight, &mut out);
+        out
+    }
+
+    fn look(&mut self, frame: Frame, out: &mut Observation) {
+        self.last = Some(frame.at);
+        let sight = self.watcher.watch(&frame.picture, frame.at.mono);
+        self.settle(frame, &sight, out);
+    }
+
+    fn settle(&mut self, frame: Frame, sight: &Sight, out: &mut Observation) {
+        out.motion = motion(sight);
+        let view = View { sight, classes: self.watcher.classes() };
+        self.life.observe(frame, &view, out);
+    }
+
+    /// What it wants to see next.
+    #[must_use]
+    pub fn wish(&self) -> Wish {
+        if self.awaits {
+            Wish::Replay
+        } else if self.wants_all() {
+            Wish::All
+        } else {
+            Wish::Keyframes
+        }
     }
 
     /// Whether it wants every frame that there is: something goes on, or the scene is still being learnt. Otherwise a
@@ -73,6 +130,7 @@ impl Gate {
         self.life.interrupt(reason, out);
         self.watcher.forget();
         self.last = None;
+        self.awaits = false;
     }
 
     /// Whether so much time lies before this frame, or the clock went back so far, that nothing follows from what was.
@@ -85,6 +143,16 @@ impl Gate {
         self.interval = if self.interval.is_zero() { gap } else { (self.interval * 3 + gap) / 4 };
         lost
     }
+}
+
+/// The frame is not looked at: the same picture comes again, with those before it.
+fn dismissed(frame: &Frame, motion: Motion) -> Observation {
+    let settled = Settled::new(frame, Outcome::Superseded);
+    let settled =
+        settled.because("share of the view that moves in a lone keyframe", motion.foreground, motion.threshold);
+    let mut out = Observation { motion, ..Observation::default() };
+    out.settled.push(settled);
+    out
 }
 
 fn motion(sight: &Sight) -> Motion {

@@ -18,5 +18,5 @@ mod settings;
 mod thresholds;
 
 pub use candidate::{Candidate, EndReason, Measure, Motion, Observation, Outcome, Settled, Signal};
-pub use ladder::Gate;
+pub use ladder::{Gate, Wish};
 pub use settings::Settings;

@@ -118,6 +118,11 @@ impl Watcher {
         &self.classes
     }
 
+    /// Whether the last picture was of another scene, or in another light, in a way that only more pictures can tell.
+    pub(super) fn is_puzzled(&self) -> bool {
+        self.other_since.is_some()
+    }
+
     /// Looks at a picture taken at `at`, which never goes back.
     pub(super) fn watch(&mut self, picture: &Picture, at: Duration) -> Sight {
         let dt = at.saturating_sub(self.last.unwrap_or(at));

@@ -11,10 +11,10 @@ use super::progress::{BEAT, Progress};
 use crate::analyst::Inbox;
 use crate::clock::{Clock, Moment};
 use crate::frame::Frame;
-use crate::gate::{EndReason, Gate, Observation, Outcome, Settled, Signal};
+use crate::gate::{EndReason, Gate, Observation, Outcome, Settled, Signal, Wish};
 use crate::health::{CameraHealth, CameraState};
 use crate::ids::CameraId;
-use crate::source::{Counters, mailbox};
+use crate::source::{self, Counters, Demand, mailbox};
 use crate::telemetry::Metrics;
 
 /// Everything that one camera's gate loop needs.
@@ -26,6 +26,8 @@ pub(super) struct CameraLoop {
     pub(super) frames: mailbox::Receiver<Frame>,
     pub(super) health: watch::Receiver<CameraHealth>,
     pub(super) counters: Arc<Counters>,
+    /// Where the source hears what the gate wants next.
+    pub(super) demand: Arc<Demand>,
     pub(super) inbox: Arc<Inbox>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) progress: Arc<Progress>,
@@ -73,7 +75,8 @@ impl CameraLoop {
         }
         // Cheap: the picture is shared, not copied.
         let seen = frame.clone();
-        let observation = self.gate.observe(frame);
+        let observation = if frame.lone { self.gate.glance(frame) } else { self.gate.observe(frame) };
+        self.demand.tell(seen.pts, seen.lone, wish(self.gate.wish()));
         self.audience.observed(&self.camera, &seen, &observation.motion);
         drop(seen);
         debug!(
@@ -156,6 +159,14 @@ impl CameraLoop {
             }
         }
         *counted = Counted { superseded, skipped };
+    }
+}
+
+fn wish(wish: Wish) -> source::Wish {
+    match wish {
+        Wish::Keyframes => source::Wish::Keyframes,
+        Wish::All => source::Wish::All,
+        Wish::Replay => source::Wish::Replay,
     }
 }
 

@@ -29,7 +29,7 @@ use crate::health::{CameraHealth, CameraState};
 use crate::ids::CameraId;
 use crate::mqtt::Connection;
 use crate::outbox::Outbox;
-use crate::source::{self, Counters, Location, Pace, mailbox};
+use crate::source::{self, Counters, Demand, Location, Pace, mailbox};
 use crate::telemetry::Metrics;
 
 /// The share of `stop_timeout` that draining may take; the rest is for the process to end.
@@ -207,9 +207,18 @@ fn start_camera(
     let id = camera.source.camera.clone();
     let (frames_in, frames) = mailbox::channel();
     let counters = Arc::new(Counters::default());
+    let demand = Arc::new(Demand::default());
     let span = info_span!("camera", camera = %id);
     let cancel = shared.stopping.child_token();
-    let source = source::run(camera.source.clone(), shared.clock, counters.clone(), frames_in, health_in, cancel);
+    let source = source::run(
+        camera.source.clone(),
+        shared.clock,
+        counters.clone(),
+        demand.clone(),
+        frames_in,
+        health_in,
+        cancel,
+    );
     tokio::spawn(source);
     let gate = CameraLoop {
         gate: Gate::new(id.clone(), camera.gate.clone()),
@@ -218,6 +227,7 @@ fn start_camera(
         frames,
         health,
         counters,
+        demand,
         inbox: shared.inbox.clone(),
         metrics: shared.metrics.clone(),
         progress: shared.progress.clone(),

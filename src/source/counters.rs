@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::auto::Cause;
+
 /// Totals since start, over reconnects. The frames that the mailbox replaced are counted there
 /// ([`mailbox::Receiver::superseded`](super::mailbox::Receiver::superseded)).
 #[derive(Debug, Default)]
@@ -10,6 +12,7 @@ pub struct Counters {
     decode_skipped: AtomicU64,
     rate_limited: AtomicU64,
     reconnects: AtomicU64,
+    wakings: [AtomicU64; 4],
 }
 
 impl Counters {
@@ -37,12 +40,22 @@ impl Counters {
         self.reconnects.load(Relaxed)
     }
 
+    /// How often an idle camera was woken for this reason.
+    #[must_use]
+    pub fn wakings(&self, cause: Cause) -> u64 {
+        self.wakings[cause as usize].load(Relaxed)
+    }
+
+    pub(super) fn count_waking(&self, cause: Cause) {
+        self.wakings[cause as usize].fetch_add(1, Relaxed);
+    }
+
     pub(super) fn count_delivered(&self) {
         self.delivered.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn count_decode_skipped(&self) {
-        self.decode_skipped.fetch_add(1, Relaxed);
+    pub(super) fn count_decode_skipped(&self, units: u64) {
+        self.decode_skipped.fetch_add(units, Relaxed);
     }
 
     pub(super) fn count_rate_limited(&self) {

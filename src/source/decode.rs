@@ -4,6 +4,7 @@
 //! dropped right behind the decoder, before anything touches their pixels.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use gst::prelude::*;
 use gstreamer as gst;
@@ -25,6 +26,11 @@ pub(super) struct DecodePipeline {
     pipeline: gst::Pipeline,
     input: gst_app::AppSrc,
     pub(super) origin: Origin,
+    /// How often the decoder was told to give out what it has, and how often it has done so.
+    asked: AtomicU64,
+    drained: Arc<AtomicU64>,
+    /// Kept units that were given to it at once, on top of what may wait.
+    burst: AtomicU64,
 }
 
 impl DecodePipeline {
@@ -48,10 +54,13 @@ impl DecodePipeline {
         // Both are passed through untouched when the decoder makes NV12 or I420 in plain memory, as nearly all do.
         row.push(make("videoconvert")?);
         row.push(formats()?);
-        row.push(output(frames, life, &origin).upcast());
+        let output = output(frames, life, &origin);
+        let drained = count_drained(&output, frames);
+        row.push(output.upcast());
         chain(&pipeline, &row)?;
         watch(&pipeline, life, decoder);
-        let this = Self { pipeline, input, origin };
+        let (asked, burst) = (AtomicU64::new(0), AtomicU64::new(0));
+        let this = Self { pipeline, input, origin, asked, drained, burst };
         match this.pipeline.set_state(gst::State::Playing) {
             Ok(_) => Ok(this),
             Err(e) => {
@@ -69,9 +78,35 @@ impl DecodePipeline {
         self.input.push_buffer(buffer)
     }
 
+    /// Makes the decoder give out what it has, instead of holding pictures back until more units come. What it knew of
+    /// earlier pictures is gone then: the next unit must be a keyframe.
+    pub(super) fn drain(&self) {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        if !self.input.send_event(gst::event::SegmentDone::new(gst::format::GenericFormattedValue::none_for_format(
+            gst::Format::Time,
+        ))) {
+            tracing::debug!("the decoder was already being stopped");
+        }
+    }
+
+    /// Whether all that was there at the last [`DecodePipeline::drain`] has come out.
+    pub(super) fn is_drained(&self) -> bool {
+        self.drained.load(Ordering::SeqCst) >= self.asked.load(Ordering::SeqCst)
+    }
+
+    /// So many units come at once now; that does not mean that it is behind.
+    pub(super) fn expect_burst(&self, units: usize) {
+        self.burst.store(units as u64, Ordering::Relaxed);
+    }
+
     /// Whether the decoder is so far behind that a stream that cannot wait should leave something out.
     pub(super) fn is_full(&self) -> bool {
-        self.input.current_level_buffers() >= QUEUED_UNITS || self.input.current_level_bytes() >= QUEUED_BYTES
+        let waiting = self.input.current_level_buffers();
+        if waiting < QUEUED_UNITS {
+            self.burst.store(0, Ordering::Relaxed);
+        }
+        let burst = self.burst.load(Ordering::Relaxed);
+        waiting >= QUEUED_UNITS + burst || burst == 0 && self.input.current_level_bytes() >= QUEUED_BYTES
     }
 
     /// Nothing more will come: what is inside comes out, then [`Signal::Ended`].
@@ -127,9 +162,25 @@ pub(super) fn limit(element: &gst::Element, frames: &Arc<FrameSink>) {
     let Some(pad) = element.static_pad("src") else { return };
     let frames = Arc::clone(frames);
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        let wanted = info.buffer().is_none_or(|buffer| frames.wants(buffer.pts()));
+        let wanted = info.buffer().is_none_or(|buffer| frames.passes(buffer.pts()));
         if wanted { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Drop }
     });
+}
+
+/// Counts the drains that have come through.
+fn count_drained(output: &gst_app::AppSink, frames: &Arc<FrameSink>) -> Arc<AtomicU64> {
+    let drained = Arc::new(AtomicU64::new(0));
+    let (counting, frames) = (Arc::clone(&drained), Arc::clone(frames));
+    if let Some(pad) = output.static_pad("sink") {
+        pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+            if info.event().is_some_and(|event| event.type_() == gst::EventType::SegmentDone) {
+                counting.fetch_add(1, Ordering::SeqCst);
+                frames.drained();
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
+    drained
 }
 
 fn formats() -> Result<gst::Element, Problem> {

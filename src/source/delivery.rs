@@ -1,7 +1,6 @@
 //! Numbers a camera's pictures, gives them their time and puts them into the mailbox. Lives as long as the camera:
 //! sequence numbers and the clip's own time go on over reconnects.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,13 +8,19 @@ use crate::clock::{Clock, Moment};
 use crate::frame::{Frame, Picture};
 use crate::ids::CameraId;
 
+use super::arrivals::Expected;
 use super::counters::Counters;
+use super::demand::Demand;
 use super::life::Life;
 use super::location::Pace;
 use super::mailbox;
 
 /// When a clip begins again, its first frame comes this long after its last one.
 const BETWEEN_ROUNDS: Duration = Duration::from_millis(40);
+/// A frame is live again when it is no older than this. Until then, after kept units were decoded, frames wait for room.
+const LIVE: Duration = Duration::from_millis(250);
+/// What is older than anything that may have been kept does not wait.
+const OLDEST: Duration = Duration::from_secs(60);
 
 pub(super) struct Delivery {
     camera: CameraId,
@@ -23,6 +28,7 @@ pub(super) struct Delivery {
     pace: Pace,
     out: mailbox::Sender<Frame>,
     counters: Arc<Counters>,
+    demand: Arc<Demand>,
     timeline: Mutex<Timeline>,
 }
 
@@ -32,6 +38,10 @@ struct Timeline {
     start: Moment,
     /// The latest moment that a frame got.
     last: Option<Moment>,
+    /// The latest moment of a frame that the gate cannot have forgotten again.
+    floor: Option<Moment>,
+    /// Kept units are being decoded, and what came meanwhile.
+    catching_up: bool,
 }
 
 impl Delivery {
@@ -41,9 +51,11 @@ impl Delivery {
         pace: Pace,
         out: mailbox::Sender<Frame>,
         counters: Arc<Counters>,
+        demand: Arc<Demand>,
     ) -> Self {
-        let timeline = Mutex::new(Timeline { next_seq: 0, start: clock.clip_start(), last: None });
-        Self { camera, clock, pace, out, counters, timeline }
+        let start = clock.clip_start();
+        let timeline = Timeline { next_seq: 0, start, last: None, floor: None, catching_up: false };
+        Self { camera, clock, pace, out, counters, demand, timeline: Mutex::new(timeline) }
     }
 
     /// The stream begins anew: presentation times start over, the moments of frames do not.
@@ -54,29 +66,34 @@ impl Delivery {
         }
     }
 
-    /// Puts the picture into the mailbox; with [`Pace::Fast`] it waits for room, on a thread of GStreamer's.
-    pub(super) fn deliver(&self, picture: Picture, pts: Option<Duration>, life: &Life) {
+    /// Puts the picture into the mailbox. With [`Pace::Fast`], and while kept units are caught up with, it waits for
+    /// room, on a thread of GStreamer's. `expected` is what was known of it before it was decoded.
+    pub(super) fn deliver(&self, picture: Picture, pts: Option<Duration>, expected: Option<Expected>, life: &Life) {
         let mut timeline = self.timeline.lock().unwrap_or_else(PoisonError::into_inner);
-        if life.stop().load(Ordering::SeqCst) {
+        if life.stopping() {
             return;
         }
         let at = match self.pace {
-            Pace::RealTime => self.clock.now(),
+            Pace::RealTime => timeline.moment(expected.as_ref(), self.clock.now()),
             Pace::Fast => timeline.start.plus(pts.unwrap_or_default()),
         };
-        let frame = Frame { camera: self.camera.clone(), seq: timeline.next_seq, at, pts, lone: false, picture };
-        let delivered = match self.pace {
-            Pace::RealTime => {
-                // The mailbox counts what it replaced.
-                drop(self.out.put(frame));
-                true
-            }
-            // The lock is held while it waits: only this camera's streaming thread ever wants it.
-            Pace::Fast => self.out.put_wait(frame, life.stop()).is_ok(),
+        let lone = expected.is_some_and(|expected| expected.lone);
+        let frame = Frame { camera: self.camera.clone(), seq: timeline.next_seq, at, pts, lone, picture };
+        let waits = self.pace == Pace::Fast || timeline.catching_up;
+        // The lock is held while it waits: only this camera's streaming thread ever wants it.
+        let delivered = if waits {
+            self.out.put_wait(frame, life.stop()).is_ok()
+        } else {
+            // The mailbox counts what it replaced.
+            drop(self.out.put(frame));
+            true
         };
         if delivered {
             timeline.next_seq += 1;
             timeline.last = timeline.last.max(Some(at));
+            if !lone {
+                timeline.floor = timeline.floor.max(Some(at));
+            }
             self.counters.count_delivered();
         }
     }
@@ -89,6 +106,12 @@ impl Delivery {
     /// Ends every wait for room. Set the life's `stop` first.
     pub(super) fn wake(&self) {
         self.out.wake();
+        self.demand.wake();
+    }
+
+    /// What the gate wants.
+    pub(super) fn demand(&self) -> &Demand {
+        &self.demand
     }
 
     /// Nobody takes frames any more.
@@ -107,5 +130,20 @@ impl Delivery {
 
     pub(super) fn counters(&self) -> &Counters {
         &self.counters
+    }
+}
+
+impl Timeline {
+    /// When a picture was taken that comes out of the decoder `now`. Notes whether it is late because it was kept.
+    fn moment(&mut self, expected: Option<&Expected>, now: Moment) -> Moment {
+        let Some(expected) = expected else {
+            self.catching_up = false;
+            return now;
+        };
+        let age = now.since(expected.at);
+        self.catching_up = (expected.kept || self.catching_up && age > LIVE) && age < OLDEST;
+        // Only a lone frame may have come before what lies between.
+        let floor = if expected.kept { self.floor } else { self.last };
+        floor.map_or(expected.at, |floor| floor.max(expected.at))
     }
 }

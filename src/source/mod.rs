@@ -1,22 +1,28 @@
 //! Pulls frames out of a camera, a file or a test pattern. GStreamer lives here and nowhere else.
 //!
 //! The walk: [`run`] keeps one camera for ever, `session` is one connection's life, `receive` brings access units
-//! (one coded picture each), `router` decides which of them are decoded, `decode` makes pictures of them, `delivery`
-//! puts these into the [`mailbox`] as frames. What a frame shows is nobody's business here.
+//! (one coded picture each), `router` takes them to the decoder, as far as `auto` (or `picker`) says, `decode` makes
+//! pictures of them, `delivery` puts these into the [`mailbox`] as frames. What a frame shows is nobody's business here;
+//! [`Demand`] says what the gate wants of it.
 
+mod arrivals;
+mod auto;
 mod codec;
 mod counters;
 mod decode;
 mod decoder;
 mod delivery;
+mod demand;
 mod diagnose;
 mod elements;
+mod kept;
 mod length;
 mod life;
 mod limit;
 mod location;
 mod logging;
 pub mod mailbox;
+mod picker;
 mod problem;
 mod receive;
 mod redact;
@@ -25,12 +31,16 @@ mod run;
 mod session;
 mod settings;
 mod sink;
+mod sizes;
+mod stream;
 
 use gstreamer as gst;
 
+pub use auto::Cause;
 pub use codec::Codec;
 pub use counters::Counters;
 pub use decoder::known as known_decoders;
+pub use demand::{Demand, Wish};
 pub use length::length;
 pub use location::{Location, LocationError, Pace, Transport};
 pub use problem::Problem;

@@ -1,27 +1,29 @@
-//! Between the two pipelines: decides which access units are decoded, and keeps the decoder that fits the stream.
-//! This is the place where packets will be kept and replayed when `decode = "auto"` learns to decode only on motion.
+//! Between the two pipelines: takes access units to the decoder that fits the stream, as far as they are to be decoded.
+//! Which ones that is, `auto` and `picker` decide; this is their shell.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use gstreamer as gst;
 
+use super::arrivals::{Anchor, Course, Expected};
+use super::auto::{Auto, Fed, Notes, Plan, Unfit};
 use super::codec::Codec;
 use super::decode::DecodePipeline;
 use super::decoder::{self, Decoder};
 use super::delivery::Delivery;
 use super::elements;
+use super::kept::{Limits, Unit};
 use super::life::{Life, Signal};
 use super::location::Pace;
+use super::picker::Picker;
 use super::problem::Problem;
 use super::settings::{Decode, Settings};
-use super::sink::{FrameSink, Origin, check_size};
-
-/// So many units without any keyframe, and the stream is taken for one that refreshes itself bit by bit.
-const PATIENCE: u32 = 300;
+use super::sink::{FrameSink, Origin};
+use super::stream::{delay, in_stream_time, origin};
 
 pub(super) struct Router {
-    decode: Decode,
-    pin: Option<String>,
+    settings: Settings,
     /// Decoders that failed before on this camera's stream.
     refused: Vec<String>,
     /// The source drops pictures above the frames per second by itself.
@@ -33,10 +35,33 @@ pub(super) struct Router {
 }
 
 struct State {
-    picker: Picker,
+    choice: Choice,
     caps: Option<gst::Caps>,
     pipeline: Option<Arc<DecodePipeline>>,
+    anchor: Anchor,
+    course: Course,
 }
+
+/// What decides about the units of one stream.
+enum Choice {
+    Picker(Picker),
+    Auto(Box<Auto<Coded>>),
+}
+
+/// What the decoder gets.
+#[derive(Debug, Clone)]
+struct Coded {
+    buffer: gst::Buffer,
+    caps: gst::Caps,
+}
+
+/// Whether a unit comes from what was kept.
+enum Again {
+    No,
+    Kept { first: bool, silent: bool },
+}
+
+type Flow = Result<gst::FlowSuccess, gst::FlowError>;
 
 impl Router {
     pub(super) fn new(
@@ -47,21 +72,15 @@ impl Router {
         life: Arc<Life>,
     ) -> Self {
         let frames = Arc::new(FrameSink::new(Arc::clone(&delivery), Arc::clone(&life), settings.fps));
-        let state = State { picker: Picker::new(settings.decode), caps: None, pipeline: None };
-        Self {
-            decode: settings.decode,
-            pin: settings.decoder.clone(),
-            refused,
-            limited,
-            delivery,
-            frames,
-            life,
-            state: Mutex::new(state),
-        }
+        // What was told about an earlier connection is over.
+        delivery.demand().hear();
+        let choice = Choice::Picker(Picker::new(settings.decode));
+        let state = State { choice, caps: None, pipeline: None, anchor: Anchor::default(), course: Course::default() };
+        Self { settings: settings.clone(), refused, limited, delivery, frames, life, state: Mutex::new(state) }
     }
 
     /// Takes one access unit, on the receiving pipeline's thread.
-    pub(super) fn route(&self, sample: &gst::Sample) -> Result<gst::FlowSuccess, gst::FlowError> {
+    pub(super) fn route(&self, sample: &gst::Sample) -> Flow {
         if self.life.stopping() {
             return Err(gst::FlowError::Flushing);
         }
@@ -73,22 +92,163 @@ impl Router {
             gst::FlowError::Error
         })?;
         let timed = in_stream_time(sample, buffer);
-        let codec = pipeline.origin.codec;
-        if codec.intra_only() && !self.limited && !self.frames.wants(timed.pts()) {
+        let intra_only = pipeline.origin.codec.intra_only();
+        if intra_only && !self.limited && !self.frames.wants(timed.pts()) {
             return Ok(gst::FlowSuccess::Ok);
         }
-        // A stream that can wait does so in `push`, so it is never too full.
-        let full = self.delivery.pace() == Pace::RealTime && pipeline.is_full();
-        let key = codec.intra_only() || !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
-        if !self.lock().picker.picks(key, full) {
-            self.delivery.counters().count_decode_skipped();
-            if self.life.online() && self.decode == Decode::Keyframes {
-                self.life.beat();
+        let key = intra_only || !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+        let unit = self.unit(key, timed, caps);
+        // No lock is held while units are pushed: that may wait, and whoever stops the decoder must get to it.
+        let auto = matches!(self.lock().choice, Choice::Auto(_));
+        if auto { self.on_demand(unit, &pipeline) } else { self.picked(&unit, &pipeline) }
+    }
+
+    fn unit(&self, key: bool, buffer: gst::Buffer, caps: gst::Caps) -> Unit<Coded> {
+        let duration = |t: gst::ClockTime| Duration::from_nanos(t.nseconds());
+        let pts = buffer.pts().map(duration);
+        let now = self.life.clock().now();
+        let at = self.lock().anchor.at(pts, key, now);
+        let time = buffer.dts_or_pts().map_or(now.mono, duration);
+        Unit { key, bytes: buffer.size(), pts, time, at, lone: false, data: Coded { buffer, caps } }
+    }
+
+    /// Decodes the unit if it is to be decoded whatever the gate says.
+    fn picked(&self, unit: &Unit<Coded>, pipeline: &DecodePipeline) -> Flow {
+        let full = self.is_full(pipeline);
+        let picks = match &mut self.lock().choice {
+            Choice::Picker(picker) => picker.picks(unit.key, full),
+            Choice::Auto(_) => true,
+        };
+        let keyframes = self.settings.decode == Decode::Keyframes && !pipeline.origin.codec.intra_only();
+        if !picks {
+            self.delivery.counters().count_decode_skipped(1);
+            if keyframes {
+                self.beat();
             }
             return Ok(gst::FlowSuccess::Ok);
         }
-        // No lock is held here: `push` may wait, and whoever stops the decoder must get to it.
-        pipeline.push(timed, &caps)
+        let flow = self.push(pipeline, unit, Again::No);
+        if keyframes {
+            pipeline.drain();
+        }
+        flow
+    }
+
+    /// Decodes the unit, and what was kept before it, if the gate wants to see that.
+    fn on_demand(&self, unit: Unit<Coded>, pipeline: &DecodePipeline) -> Flow {
+        self.beat();
+        let fast = self.delivery.pace() == Pace::Fast;
+        let could_sleep = match &mut self.lock().choice {
+            Choice::Auto(auto) => auto.comes(&unit),
+            Choice::Picker(_) => false,
+        };
+        if fast && could_sleep {
+            pipeline.drain();
+            self.wait_for_verdicts(pipeline);
+        }
+        self.hear(pipeline)?;
+        let full = self.is_full(pipeline);
+        let plan = self.decide(|auto| auto.take(unit, full));
+        let lone = matches!(plan, Plan::Lone(_));
+        let flow = self.carry_out(plan, pipeline)?;
+        if fast && lone {
+            self.wait_for_verdicts(pipeline);
+            return self.hear(pipeline);
+        }
+        Ok(flow)
+    }
+
+    fn hear(&self, pipeline: &DecodePipeline) -> Flow {
+        let heard = self.delivery.demand().hear();
+        self.carry_out(self.decide(|auto| auto.hear(heard)), pipeline)
+    }
+
+    /// Asks what to do, and counts and says what is to be counted and said.
+    fn decide(&self, ask: impl FnOnce(&mut Auto<Coded>) -> Plan<Coded>) -> Plan<Coded> {
+        let mut state = self.lock();
+        let Choice::Auto(auto) = &mut state.choice else { return Plan::Nothing };
+        let plan = ask(auto);
+        let notes = auto.notes();
+        drop(state);
+        self.note(&notes);
+        plan
+    }
+
+    fn note(&self, notes: &Notes) {
+        let counters = self.delivery.counters();
+        counters.count_decode_skipped(notes.skipped);
+        if notes.slept {
+            tracing::debug!("nothing goes on: only keyframes are decoded");
+        }
+        if let Some(cause) = notes.woke {
+            counters.count_waking(cause);
+            tracing::debug!(?cause, "everything is decoded");
+        }
+        if let Some(why) = notes.unfit {
+            tracing::info!("everything is decoded for now, also while nothing goes on: {}", words(why));
+        }
+    }
+
+    fn carry_out(&self, plan: Plan<Coded>, pipeline: &DecodePipeline) -> Flow {
+        match plan {
+            Plan::Nothing => Ok(gst::FlowSuccess::Ok),
+            Plan::Feed(unit) => self.push(pipeline, &unit, Again::No),
+            Plan::Lone(unit) => {
+                let flow = self.push(pipeline, &unit, Again::No);
+                pipeline.drain();
+                flow
+            }
+            Plan::Wake(units) => {
+                pipeline.expect_burst(units.len());
+                for (i, Fed { unit, silent }) in units.into_iter().enumerate() {
+                    let unit = Unit { lone: false, ..unit };
+                    self.push(pipeline, &unit, Again::Kept { first: i == 0, silent })?;
+                }
+                Ok(gst::FlowSuccess::Ok)
+            }
+        }
+    }
+
+    /// Waits until the decoder has given out what it has, and the gate has decided about all of it.
+    fn wait_for_verdicts(&self, pipeline: &DecodePipeline) {
+        self.delivery.demand().wait(self.life.stop(), |judged| {
+            if self.delivery.is_closed() {
+                return true;
+            }
+            let drained = pipeline.is_drained();
+            let all = judged >= self.delivery.counters().delivered();
+            if drained && !all {
+                // The gate may be waiting for the model: no news of the stream is no sign of a lost camera then.
+                self.life.beat();
+            }
+            drained && all
+        });
+    }
+
+    fn push(&self, pipeline: &DecodePipeline, unit: &Unit<Coded>, again: Again) -> Flow {
+        let mut buffer = unit.data.buffer.clone();
+        if let Some(pts) = unit.pts {
+            let (kept, first, silent) = match again {
+                Again::No => (false, false, false),
+                Again::Kept { first, silent } => (true, first, silent),
+            };
+            let shift = self.lock().course.shift(pts, first);
+            self.frames.expect(Expected { pts, due: pts + shift, at: unit.at, lone: unit.lone, silent, kept });
+            delay(&mut buffer, shift);
+        }
+        pipeline.push(buffer, &unit.data.caps)
+    }
+
+    /// A unit that is not decoded shows that the camera is there. (Whether it can be decoded, the first picture shows.)
+    fn beat(&self) {
+        if self.life.online() {
+            self.life.beat();
+        }
+    }
+
+    /// A stream that can wait does so in `push`, so it is never too full.
+    fn is_full(&self, pipeline: &DecodePipeline) -> bool {
+        self.delivery.pace() == Pace::RealTime && pipeline.is_full()
     }
 
     /// The stream ended: lets the decoder finish.
@@ -101,10 +261,19 @@ impl Router {
 
     /// Stops the decoder. May block as long as the decoder does.
     pub(super) fn stop(&self) {
+        self.leave_kept();
         let pipeline = self.lock().pipeline.take();
         if let Some(pipeline) = pipeline {
             pipeline.stop();
         }
+    }
+
+    /// What is kept will not be decoded any more.
+    fn leave_kept(&self) {
+        self.decide(|auto| {
+            auto.end();
+            Plan::Nothing
+        });
     }
 
     /// Where a source that limits by itself asks.
@@ -115,29 +284,50 @@ impl Router {
     /// The decoder for a stream with these caps. A changed size is the decoder's own business (its caps change with the
     /// next unit); a changed codec makes a new decoder.
     fn pipeline_for(&self, caps: &gst::Caps) -> Result<Arc<DecodePipeline>, Problem> {
-        let mut state = self.lock();
+        let state = self.lock();
         if let (Some(pipeline), Some(known)) = (&state.pipeline, &state.caps)
             && known == caps
         {
             return Ok(Arc::clone(pipeline));
         }
+        let before = state.pipeline.clone();
+        drop(state);
         let origin = origin(caps)?;
-        if let Some(pipeline) = &state.pipeline
-            && pipeline.origin.codec == origin.codec
-        {
-            let pipeline = Arc::clone(pipeline);
-            state.caps = Some(caps.clone());
-            return Ok(pipeline);
+        if let Some(pipeline) = before {
+            if pipeline.origin.codec == origin.codec {
+                let mut state = self.lock();
+                state.caps = Some(caps.clone());
+                if let Choice::Auto(auto) = &mut state.choice {
+                    auto.resize(origin.pixels);
+                }
+                return Ok(pipeline);
+            }
+            tracing::info!(from = %pipeline.origin.codec, to = %origin.codec, "the codec changed");
+            self.stop();
         }
-        if let Some(old) = state.pipeline.take() {
-            tracing::info!(from = %old.origin.codec, to = %origin.codec, "the codec changed");
-            old.stop();
-        }
-        let pipeline = Arc::new(self.start(&origin)?);
-        state.picker = Picker::new(self.decode);
+        self.begin(&origin, caps)
+    }
+
+    fn begin(&self, origin: &Origin, caps: &gst::Caps) -> Result<Arc<DecodePipeline>, Problem> {
+        let pipeline = Arc::new(self.start(origin)?);
+        let choice = self.choice(origin);
+        let mut state = self.lock();
+        state.choice = choice;
         state.caps = Some(caps.clone());
         state.pipeline = Some(Arc::clone(&pipeline));
         Ok(pipeline)
+    }
+
+    fn choice(&self, origin: &Origin) -> Choice {
+        let codec = origin.codec;
+        if self.settings.decode != Decode::Auto {
+            return Choice::Picker(Picker::new(self.settings.decode));
+        }
+        if codec.intra_only() {
+            tracing::info!(%codec, "every picture of this stream stands alone: all are decoded, also while nothing goes on");
+            return Choice::Picker(Picker::new(Decode::All));
+        }
+        Choice::Auto(Box::new(Auto::new(self.settings.settle, Limits::USUAL, origin.pixels)))
     }
 
     fn start(&self, origin: &Origin) -> Result<DecodePipeline, Problem> {
@@ -145,7 +335,7 @@ impl Router {
         if origin.codec == Codec::Raw {
             return DecodePipeline::start(None, origin.clone(), pace, &self.frames, &self.life);
         }
-        let choices = decoder::choose(origin.codec, elements::has, self.pin.as_deref(), &self.refused)?;
+        let choices = decoder::choose(origin.codec, elements::has, self.settings.decoder.as_deref(), &self.refused)?;
         let mut last = Problem::NoDecoder { codec: origin.codec };
         for choice in choices {
             match self.start_with(choice, origin) {
@@ -167,105 +357,21 @@ impl Router {
         DecodePipeline::start(Some(choice), origin, self.delivery.pace(), &self.frames, &self.life)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What the caps of access units say.
-fn origin(caps: &gst::CapsRef) -> Result<Origin, Problem> {
-    let structure = caps.structure(0).ok_or(Problem::NoVideo)?;
-    let name = structure.name().as_str();
-    let codec =
-        Codec::of(name, structure.get("mpegversion").ok()).ok_or_else(|| Problem::UnknownCodec(name.to_owned()))?;
-    let side = |field| structure.get::<i32>(field).ok().and_then(|v| u32::try_from(v).ok());
-    if let (Some(width), Some(height)) = (side("width"), side("height")) {
-        check_size(width, height)?;
-    }
-    let fps = structure.get::<gst::Fraction>("framerate").ok();
-    let fps = fps.filter(|f| f.numer() > 0 && f.denom() > 0).map(|f| f64::from(f.numer()) / f64::from(f.denom()));
-    Ok(Origin { codec, decoder: None, copies: false, fps })
-}
-
-/// The buffer with its times counted from the start of the stream, as the decoder's own pipeline counts them.
-fn in_stream_time(sample: &gst::Sample, buffer: &gst::BufferRef) -> gst::Buffer {
-    let mut timed = buffer.to_owned();
-    if let Some(segment) = sample.segment().and_then(|s| s.downcast_ref::<gst::ClockTime>()) {
-        let start = segment.start().unwrap_or_default();
-        let time = segment.time().unwrap_or_default();
-        let shift = |t: gst::ClockTime| t.saturating_sub(start) + time;
-        let (pts, dts) = (timed.pts().map(shift), timed.dts().map(shift));
-        let inner = timed.make_mut();
-        inner.set_pts(pts);
-        inner.set_dts(dts);
-    }
-    timed
-}
-
-/// Which access units are decoded. Pure.
-#[derive(Debug)]
-struct Picker {
-    decode: Decode,
-    awaits_key: bool,
-    waited: u32,
-}
-
-impl Picker {
-    fn new(decode: Decode) -> Self {
-        Self { decode, awaits_key: true, waited: 0 }
-    }
-
-    /// Whether to decode the next unit. `key`: it stands alone. `full`: the decoder cannot take it now.
-    fn picks(&mut self, key: bool, full: bool) -> bool {
-        if full {
-            // What follows builds on the unit that is left out here.
-            self.awaits_key = true;
-            self.waited = 0;
-            return false;
+fn words(why: Unfit) -> &'static str {
+    match why {
+        Unfit::FarApart => {
+            "the camera's keyframes are too far apart (more than 12 s or 8 MiB). Set it to one every one or two seconds (often \
+             called `I frame interval` or `GOP`)"
         }
-        if key {
-            self.awaits_key = false;
-            return true;
+        Unfit::Blind => {
+            "the camera's keyframes are more than 2.5 s apart, and its packets are so full of noise that they do not tell \
+             when something moves. Set it to a keyframe every one or two seconds"
         }
-        if self.decode == Decode::Keyframes {
-            return false;
-        }
-        if self.awaits_key {
-            self.waited += 1;
-            self.awaits_key = self.waited < PATIENCE;
-        }
-        !self.awaits_key
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn picked(decode: Decode, units: &[(bool, bool)]) -> Vec<bool> {
-        let mut picker = Picker::new(decode);
-        units.iter().map(|&(key, full)| picker.picks(key, full)).collect()
-    }
-
-    #[test]
-    fn decoding_begins_with_a_keyframe() {
-        let units = [(false, false), (true, false), (false, false)];
-        assert_eq!(picked(Decode::Auto, &units), [false, true, true]);
-        assert_eq!(picked(Decode::Keyframes, &units), [false, true, false]);
-    }
-
-    #[test]
-    fn after_a_unit_was_left_out_it_begins_again() {
-        let units = [(true, false), (false, true), (false, false), (true, false), (false, false)];
-        assert_eq!(picked(Decode::All, &units), [true, false, false, true, true]);
-    }
-
-    #[test]
-    fn a_stream_that_never_has_a_keyframe_is_decoded_all_the_same() {
-        let mut picker = Picker::new(Decode::All);
-        let skipped = (0..1000).filter(|_| !picker.picks(false, false)).count();
-        assert_eq!(skipped, PATIENCE as usize - 1);
-        let mut picker = Picker::new(Decode::Keyframes);
-        assert!((0..1000).all(|_| !picker.picks(false, false)));
+        Unfit::Untimed => "the stream has no timestamps",
     }
 }

@@ -15,6 +15,7 @@ use crate::health::{CameraHealth, CameraState};
 use super::counters::Counters;
 use super::decoder;
 use super::delivery::Delivery;
+use super::demand::Demand;
 use super::location::{Location, Pace};
 use super::mailbox;
 use super::problem::Problem;
@@ -38,17 +39,19 @@ pub enum Ended {
 
 /// Keeps the camera of `settings` until `cancel`: frames go to `out`, and how it is goes to `health`. A lost camera is
 /// tried again after 1 s, up to 60 s, with jitter; a file that repeats begins anew at once. Returns within a second or
-/// so of `cancel`, whatever the camera does.
+/// so of `cancel`, whatever the camera does. With [`Decode::Auto`](super::Decode::Auto) whoever takes the frames tells
+/// `demand` after each of them.
 pub async fn run(
     settings: Settings,
     clock: Clock,
     counters: Arc<Counters>,
+    demand: Arc<Demand>,
     out: mailbox::Sender<Frame>,
     health: watch::Sender<CameraHealth>,
     cancel: CancellationToken,
 ) -> Ended {
     let span = tracing::info_span!("source", camera = %settings.camera);
-    let camera = Camera::new(settings, clock, counters, out, health);
+    let camera = Camera::new(settings, clock, counters, demand, out, health);
     async move {
         let mut camera = camera;
         let ended = camera.keep(&cancel).await;
@@ -75,6 +78,7 @@ impl Camera {
         settings: Settings,
         clock: Clock,
         counters: Arc<Counters>,
+        demand: Arc<Demand>,
         out: mailbox::Sender<Frame>,
         health: watch::Sender<CameraHealth>,
     ) -> Self {
@@ -82,7 +86,7 @@ impl Camera {
             Location::File { pace, .. } => pace,
             _ => Pace::RealTime,
         };
-        let delivery = Delivery::new(settings.camera.clone(), clock, pace, out, Arc::clone(&counters));
+        let delivery = Delivery::new(settings.camera.clone(), clock, pace, out, Arc::clone(&counters), demand);
         let backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         Self { settings, clock, delivery: Arc::new(delivery), counters, health, backoff, refused: Vec::new() }
     }

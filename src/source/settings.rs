@@ -17,12 +17,15 @@ pub struct Settings {
     pub fps: f32,
     /// No frame for so long counts as lost.
     pub timeout: Duration,
+    /// With [`Decode::Auto`]: after it was woken, a camera is decoded whole for so long at least.
+    pub settle: Duration,
 }
 
 /// How much of a stream is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Decode {
-    /// As little as will do. (Decodes all until the gate can ask for less.)
+    /// As little as will do: keyframes while nothing goes on, and everything since the one before as soon as something
+    /// does. Streams whose pictures all stand alone are decoded whole.
     #[default]
     Auto,
     All,

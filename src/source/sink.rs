@@ -9,6 +9,7 @@ use gstreamer_video as gst_video;
 
 use crate::frame::{Colour, Matrix, Picture, PixelFormat, Plane, Planes, Range};
 
+use super::arrivals::{Arrivals, Expected};
 use super::codec::Codec;
 use super::delivery::Delivery;
 use super::life::{Life, Signal};
@@ -24,6 +25,7 @@ pub(super) struct FrameSink {
     life: Arc<Life>,
     limit: Mutex<RateLimit>,
     format: Mutex<Option<(gst::Caps, gst_video::VideoInfo)>>,
+    arrivals: Mutex<Arrivals>,
     began: Duration,
 }
 
@@ -37,15 +39,37 @@ pub(super) struct Origin {
     pub(super) copies: bool,
     /// From the stream's caps, where they say it.
     pub(super) fps: Option<f64>,
+    /// Of one picture.
+    pub(super) pixels: u32,
 }
 
 impl FrameSink {
     pub(super) fn new(delivery: Arc<Delivery>, life: Arc<Life>, fps: f32) -> Self {
         let began = life.clock().now().mono;
-        Self { delivery, life, limit: Mutex::new(RateLimit::new(fps)), format: Mutex::new(None), began }
+        let (limit, format, arrivals) = (Mutex::new(RateLimit::new(fps)), Mutex::default(), Mutex::default());
+        Self { delivery, life, limit, format, arrivals, began }
     }
 
-    /// Whether a decoded picture is wanted; asked before anything is converted. Every call is a sign of life.
+    /// Says what will come out of the decoder.
+    pub(super) fn expect(&self, expected: Expected) {
+        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).expect(expected);
+    }
+
+    fn expected(&self, due: Option<Duration>) -> Option<Expected> {
+        due.and_then(|due| self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).find(due))
+    }
+
+    /// Whether a decoded picture goes on; asked before anything is converted.
+    pub(super) fn passes(&self, pts: Option<gst::ClockTime>) -> bool {
+        let Some(expected) = self.expected(pts.map(duration)) else { return self.wants(pts) };
+        if expected.silent || expected.lone {
+            self.life.beat();
+            return !expected.silent;
+        }
+        self.wants(gst::ClockTime::try_from(expected.pts).ok())
+    }
+
+    /// Whether a picture is within the frames per second. Every call is a sign of life.
     pub(super) fn wants(&self, pts: Option<gst::ClockTime>) -> bool {
         self.life.beat();
         let now = || self.life.clock().now().mono.saturating_sub(self.began);
@@ -60,17 +84,24 @@ impl FrameSink {
     /// Takes one decoded picture.
     pub(super) fn take(&self, sample: &gst::Sample, origin: &Origin) {
         let Some(buffer) = sample.buffer_owned() else { return };
-        let pts = buffer.pts().map(|t| Duration::from_nanos(t.nseconds()));
+        let due = buffer.pts().map(duration);
+        let expected = self.expected(due);
+        let pts = expected.map(|expected| expected.pts).or(due);
         match self.picture(sample, buffer, origin) {
             Ok(picture) => {
                 if self.life.first_picture() {
                     self.life.tell(Signal::Online(words(&picture, origin)));
                 }
-                self.delivery.deliver(picture, pts, &self.life);
+                self.delivery.deliver(picture, pts, expected, &self.life);
                 self.life.beat();
             }
             Err(problem) => self.life.tell(Signal::Failed(problem)),
         }
+    }
+
+    /// The decoder has given out what it had.
+    pub(super) fn drained(&self) {
+        self.delivery.demand().wake();
     }
 
     /// The last picture was taken.
@@ -108,6 +139,10 @@ impl FrameSink {
         *format = Some((caps, info.clone()));
         Ok(info)
     }
+}
+
+fn duration(time: gst::ClockTime) -> Duration {
+    Duration::from_nanos(time.nseconds())
 }
 
 /// # Errors

@@ -48,12 +48,7 @@ impl Canvas {
     }
 
     /// What `change` makes of the luma at x, y, for the pixels of a rectangle.
-    pub(crate) fn area(
-        &mut self,
-        (x, y): (f32, f32),
-        (w, h): (f32, f32),
-        change: impl Fn(usize, usize, f32) -> f32,
-    ) {
+    pub(crate) fn area(&mut self, (x, y): (f32, f32), (w, h): (f32, f32), change: impl Fn(usize, usize, f32) -> f32) {
         let (left, right) = (x.clamp(0.0, WIDTH as f32) as usize, (x + w).clamp(0.0, WIDTH as f32) as usize);
         let (top, bottom) = (y.clamp(0.0, HEIGHT as f32) as usize, (y + h).clamp(0.0, HEIGHT as f32) as usize);
         for py in top..bottom {

@@ -14,3 +14,4 @@ pub mod program;
 pub mod rtsp_server;
 pub mod scene;
 pub mod subscriber;
+pub mod watched;

@@ -1,8 +1,10 @@
 //! A real RTSP server inside the test process, on a loopback port, that can die and come back.
 
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use gst_rtsp_server::prelude::*;
 use gstreamer::glib;
@@ -59,6 +61,8 @@ pub struct RtspServer {
     thread: Option<JoinHandle<()>>,
 }
 
+type Sends = Arc<dyn Fn(usize, Duration) + Send + Sync>;
+
 /// User name and password (digest).
 pub type Login = (&'static str, &'static str);
 
@@ -70,6 +74,15 @@ impl RtspServer {
 
     /// Starts on `port` (0: a free one), open to everybody or to one login.
     pub fn start_on(port: u16, stream: &Stream, login: Option<Login>) -> Self {
+        Self::open(port, stream, login, None)
+    }
+
+    /// Starts on a free port; `sends` hears of every picture when it is sent, with the number of the client.
+    pub fn start_watched(stream: &Stream, sends: impl Fn(usize, Duration) + Send + Sync + 'static) -> Self {
+        Self::open(0, stream, None, Some(Arc::new(sends)))
+    }
+
+    fn open(port: u16, stream: &Stream, login: Option<Login>, sends: Option<Sends>) -> Self {
         gstreamer::init().unwrap();
         let context = glib::MainContext::new();
         let main = glib::MainLoop::new(Some(&context), false);
@@ -77,7 +90,7 @@ impl RtspServer {
         let (thread_context, thread_main, launch) = (context.clone(), main.clone(), stream.launch());
         let thread = std::thread::spawn(move || {
             thread_context
-                .with_thread_default(|| serve(&thread_context, &thread_main, port, &launch, login, &ready))
+                .with_thread_default(|| serve(&thread_context, &thread_main, port, &launch, login, sends, &ready))
                 .unwrap();
         });
         let port = bound.recv().expect("the server starts");
@@ -118,6 +131,7 @@ fn serve(
     port: u16,
     launch: &str,
     login: Option<Login>,
+    sends: Option<Sends>,
     ready: &mpsc::SyncSender<u16>,
 ) {
     let server = gst_rtsp_server::RTSPServer::new();
@@ -127,6 +141,9 @@ fn serve(
     factory.set_launch(launch);
     if let Some(login) = login {
         protect(&server, &factory, login);
+    }
+    if let Some(sends) = sends {
+        watch(&factory, sends);
     }
     server.mount_points().expect("a new server has mount points").add_factory("/stream", factory);
     let source = server.create_source(gstreamer_rtsp_server::gio::Cancellable::NONE).expect("the port is free");
@@ -138,6 +155,21 @@ fn serve(
         client.close();
         gst_rtsp_server::RTSPFilterResult::Remove
     }));
+}
+
+fn watch(factory: &gst_rtsp_server::RTSPMediaFactory, sends: Sends) {
+    let count = AtomicUsize::new(0);
+    factory.connect_media_configure(move |_, media| {
+        let client = count.fetch_add(1, Ordering::SeqCst);
+        let sends = sends.clone();
+        let payloader = media.element().downcast::<gstreamer::Bin>().unwrap().by_name("pay0").unwrap();
+        payloader.static_pad("sink").unwrap().add_probe(gstreamer::PadProbeType::BUFFER, move |_, info| {
+            if let Some(pts) = info.buffer().and_then(|buffer| buffer.pts()) {
+                sends(client, Duration::from_nanos(pts.nseconds()));
+            }
+            gstreamer::PadProbeReturn::Ok
+        });
+    });
 }
 
 fn protect(server: &gst_rtsp_server::RTSPServer, factory: &gst_rtsp_server::RTSPMediaFactory, (user, password): Login) {
@@ -155,6 +187,7 @@ fn protect(server: &gst_rtsp_server::RTSPServer, factory: &gst_rtsp_server::RTSP
 
 /// Not every test file uses everything here; this does.
 const _: fn(&Stream) -> RtspServer = RtspServer::start;
+const _: fn(&Stream, fn(usize, Duration)) -> RtspServer = RtspServer::start_watched;
 const _: fn(&RtspServer) -> u16 = RtspServer::port;
 const _: fn(&RtspServer) -> String = RtspServer::url;
 const _: fn(RtspServer) -> u16 = RtspServer::stop;

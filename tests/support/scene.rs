@@ -19,14 +19,22 @@ pub const AFTER: usize = 5;
 /// Length of the film.
 pub const LENGTH: Duration = Duration::from_secs((BEFORE + VISIT + AFTER) as u64);
 
-/// Writes the film to `path`.
+/// Writes the film to `path`, with a keyframe every two seconds.
 pub fn film(path: &Path) {
+    film_as(
+        path,
+        "x264enc speed-preset=ultrafast key-int-max=20 bframes=0 ! video/x-h264,profile=constrained-baseline ! mp4mux",
+    );
+}
+
+/// Writes the film to `path`, encoded and packed by these elements.
+pub fn film_as(path: &Path, elements: &str) {
     gstreamer::init().unwrap();
     let background = picture("coffee_330.png", WIDTH, HEIGHT);
     let visitor = picture("chelsea.png", 160, 200);
     let pipeline = gstreamer::parse::launch(&format!(
-        "appsrc name=src is-live=false format=time ! videoconvert ! video/x-raw,format=I420 ! x264enc speed-preset=ultrafast \
-         key-int-max=20 bframes=0 ! video/x-h264,profile=constrained-baseline ! mp4mux ! filesink location=\"{}\"",
+        "appsrc name=src is-live=false format=time ! videoconvert ! video/x-raw,format=I420 ! {elements} \
+         ! filesink location=\"{}\"",
         path.display()
     ))
     .unwrap()

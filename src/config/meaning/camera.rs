@@ -58,6 +58,7 @@ fn read(section: &Section<'_>, prompt: &Arc<str>, names: &mut Names) -> Option<C
             decoder,
             fps: fps.map_or(FPS, |found| found.value),
             timeout: timeout.map_or(TIMEOUT, |found| found.value),
+            settle: gate.settle,
         },
         gate,
         prompt: own_prompt.unwrap_or_else(|| Arc::clone(prompt)),
