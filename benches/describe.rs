@@ -1,6 +1,8 @@
 //! What one description costs, from a 1080p NV12 frame in memory to the words, and whether memory grows.
 //!
-//!     cargo bench --bench describe -- [--model DIR] [--precision fp32] [--threads N] [--rounds N] [--asks N]
+//!     cargo bench --bench describe -- [--model DIR] [--precision fp32] [--threads N] [--rounds N] [--asks N] [--known N]
+//!
+//! `--known` compares each picture with so many earlier ones, as the answer cache does, and finds none alike enough.
 //!
 //! Compare with a bare loop over the same three sessions on the same picture, in the same minutes. Figures are medians; use
 //! ratios, machines differ.
@@ -16,7 +18,7 @@ use eyewitness::clock::Clock;
 use eyewitness::frame::{Colour, Matrix, Picture, PixelFormat, Range};
 use eyewitness::image::read_file;
 use eyewitness::units::Region;
-use eyewitness::vlm::{Answer, Model, Precision, Provider, Question, Settings};
+use eyewitness::vlm::{Answer, Model, Precision, Provider, Question, Recall, Settings};
 
 struct Options {
     model: PathBuf,
@@ -24,6 +26,7 @@ struct Options {
     threads: usize,
     rounds: usize,
     asks: usize,
+    known: Option<usize>,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -49,13 +52,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         max_tokens: 48,
         deadline: clock.now(),
         describe: true,
-        recall: None,
+        recall: options.known.map(|_| Recall { known: Vec::new(), least: 2.0 }),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    let ask = || {
-        let deadline = clock.now().plus(Duration::from_secs(600));
-        runtime.block_on(model.ask(Question { deadline, ..question.clone() }))
-    };
+    let deadline = || clock.now().plus(Duration::from_secs(600));
+    let first = runtime.block_on(model.ask(Question { deadline: deadline(), ..question.clone() }))?;
+    let recall = options.known.zip(first.likeness).map(|(count, one)| Recall { known: vec![one; count], least: 2.0 });
+    let question = Question { recall, ..question };
+    let ask = || runtime.block_on(model.ask(Question { deadline: deadline(), ..question.clone() }));
     for _ in 0..5.min(options.rounds) {
         ask()?;
     }
@@ -103,7 +107,7 @@ fn report(times: &[[f64; STAGES.len()]]) {
 fn options() -> Result<Options, Box<dyn Error>> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let model = root.join("models/tiny");
-    let mut options = Options { model, precision: Precision::Auto, threads: 1, rounds: 100, asks: 0 };
+    let mut options = Options { model, precision: Precision::Auto, threads: 1, rounds: 100, asks: 0, known: None };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         // Cargo says this to every benchmark.
@@ -115,6 +119,7 @@ fn options() -> Result<Options, Box<dyn Error>> {
             "--model" => options.model = value.into(),
             "--threads" => options.threads = value.parse()?,
             "--rounds" => options.rounds = value.parse()?,
+            "--known" => options.known = Some(value.parse()?),
             "--asks" => options.asks = value.parse()?,
             "--precision" => {
                 options.precision = match value.as_str() {

@@ -105,7 +105,7 @@ fn a_config_with_several_problems() {
        ·  ╰── did you mean `node`?
        ╰────
       help: known here: `node`, `stop_timeout`, `[log]`, `[mqtt]`, `[outbox]`, `[model]`, `[http]`,
-            `[[camera]]`
+            `[explain]`, `[[camera]]`
 
     config::wrong_value
 

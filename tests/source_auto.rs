@@ -44,16 +44,17 @@ fn make(launch: &str) {
 fn test_film(folder: &Path, name: &str, count: u32, caps: &str, elements: &str) -> PathBuf {
     let path = folder.join(name);
     make(&format!(
-        "videotestsrc num-buffers={count} pattern=smpte ! video/x-raw,{caps} ! {elements} ! filesink location={}",
+        "videotestsrc num-buffers={count} pattern=smpte75 ! video/x-raw,{caps} ! {elements} ! filesink location={}",
         path.display()
     ));
     path
 }
 
-/// The frames but for those lone ones that the gate has put out of its mind, which came again.
+/// The frames but for those lone ones that the gate has put out of its mind: what came before them followed.
 fn kept(watched: &Watched) -> Vec<Seen> {
-    let again = |seen: &Seen| watched.seen.iter().any(|other| !other.lone && other.pts == seen.pts);
-    watched.seen.iter().filter(|seen| !(seen.lone && again(seen))).copied().collect()
+    let frames = watched.seen.iter().enumerate();
+    let again = |i: usize, seen: &Seen| watched.seen[i + 1..].iter().any(|later| !later.lone && later.pts <= seen.pts);
+    frames.filter(|(i, seen)| !(seen.lone && again(*i, seen))).map(|(_, seen)| *seen).collect()
 }
 
 /// Every unit was delivered or left undecoded, once; every frame is settled; times only go forward.
@@ -106,7 +107,7 @@ async fn a_visit_is_seen_as_with_full_decoding() {
             adds_up(&auto, FILM_UNITS);
         }
         assert!(auto.lone() >= 2, "{elements}: {:?}", auto.seen);
-        assert!(auto.counters.decode_skipped() > 20, "{elements}: {}", auto.counters.decode_skipped());
+        assert!(auto.counters.decode_skipped() > 10, "{elements}: {}", auto.counters.decode_skipped());
         let starts = |watched: &Watched| watched.starts().iter().map(|told| told.at).collect::<Vec<_>>();
         let (all, auto) = (starts(&all), starts(&auto));
         assert_eq!((all.len(), auto.len()), (1, 1), "{elements}");
@@ -258,11 +259,12 @@ async fn a_camera_that_was_idle_shows_what_came_before() {
     assert!(watched.lone() >= 1, "it slept: {kept:?}");
     assert!(kept.is_sorted_by(|a, b| a.at < b.at), "{kept:?}");
     // Between two frames lies what lies between their presentation times, also where they were decoded in one go.
-    let steps = kept.windows(2).filter(|pair| !pair[0].lone && !pair[1].lone);
+    let woken = kept.iter().rposition(|seen| seen.lone).unwrap();
+    let steps = kept[woken..].windows(2);
     let off = steps.map(|pair| (pair[1].at - pair[0].at).abs_diff(pair[1].pts.unwrap() - pair[0].pts.unwrap()));
     let off: Vec<Duration> = off.collect();
     let bad = off.iter().filter(|off| **off > Duration::from_millis(60)).count();
-    assert!(bad <= 1 + off.len() / 20, "{off:?}");
+    assert!(bad <= 2, "{off:?}");
     let (began, zero) = (watched.starts()[0].at, kept[0].at - kept[0].pts.unwrap());
     let began = (began - zero).as_secs_f64();
     assert!((scene::BEFORE as f64 - 0.05..scene::BEFORE as f64 + 0.6).contains(&began), "{began}");

@@ -52,7 +52,7 @@ impl<A: Ask> Analyst<A> {
                 let timing = self.settings.seed.is_none().then(|| timing(&answer, waited));
                 if answer.recalled {
                     calls = 0;
-                    again(answer, timing, settled, &self.memories[lane])
+                    again(&answer, timing, settled, &self.memories[lane])
                 } else {
                     let label = self.model.label();
                     let said = remember(answer, timing, camera, label, &candidate, &mut self.memories[lane]);
@@ -143,7 +143,7 @@ fn remember(
 
 /// An earlier answer.
 fn again(
-    answer: Answer,
+    answer: &Answer,
     timing: Option<TimingMs>,
     settled: impl Fn(Outcome) -> Settled,
     memory: &Memory,

@@ -134,6 +134,7 @@ fn reason(why: &Why) -> String {
         "share of the view in other light" => format!("{value} of the view in other light, {threshold} is enough"),
         "seconds since the last description" => format!("{range} s since the last one, {threshold} s are needed"),
         "seconds until the model was free" => format!("it would have been after {range} s, {threshold} s is the limit"),
+        "likeness to an earlier picture" => format!("{range} like an earlier picture, {threshold} is enough"),
         what => format!("{what}: {range}, held against {threshold}"),
     }
 }

@@ -29,8 +29,15 @@ pub fn length(path: &Path) -> Option<Duration> {
             let _ = sink.sync_state_with_parent();
         }
     });
-    let paused = pipeline.set_state(gst::State::Paused).and_then(|_| pipeline.state(PATIENCE).0);
-    let length = paused.ok().and_then(|_| pipeline.query_duration::<gst::ClockTime>());
+    let opened = pipeline.set_state(gst::State::Paused).is_ok() && is_open(&pipeline);
+    let length = opened.then(|| pipeline.query_duration::<gst::ClockTime>()).flatten();
     let _ = pipeline.set_state(gst::State::Null);
     length.map(|length| Duration::from_nanos(length.nseconds()))
+}
+
+/// Waits until its streams are there. That the pipeline is paused says nothing: it is so without any stream, too.
+fn is_open(pipeline: &gst::Pipeline) -> bool {
+    let wanted = [gst::MessageType::AsyncDone, gst::MessageType::Error, gst::MessageType::Eos];
+    let message = pipeline.bus().and_then(|bus| bus.timed_pop_filtered(PATIENCE, &wanted));
+    message.is_some_and(|message| message.type_() == gst::MessageType::AsyncDone)
 }

@@ -27,10 +27,11 @@ impl Likeness {
     pub(super) fn new(features: &[f32], hidden: usize) -> Self {
         let tokens = features.len() / hidden.max(1);
         let run = tokens.div_ceil(PLACES).max(1);
+        let slots = slots(hidden);
         let mut places = vec![0.0; tokens.div_ceil(run) * WIDTH];
         for (token, row) in features.chunks_exact(hidden.max(1)).enumerate() {
             let place = token / run * WIDTH;
-            fold(row, &mut places[place..place + WIDTH]);
+            fold(row, &slots, &mut places[place..place + WIDTH]);
         }
         // What all places share says nothing, and in many models it is most of a feature's length.
         let mut common = [0.0; WIDTH];
@@ -72,14 +73,21 @@ impl Likeness {
     }
 }
 
-/// Adds each number to one of a few, with a sign; both are the same for every picture.
-fn fold(row: &[f32], place: &mut [f32]) {
-    for (index, value) in row.iter().enumerate() {
-        // Where it goes and its sign are two bits and pieces of a hash (Fibonacci's) of its place in the row.
-        let hash = (index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let slot = (hash >> 58) as usize;
-        place[slot] += if hash >> 57 & 1 == 0 { *value } else { -value };
+/// Adds each number to one of a few, with a sign.
+fn fold(row: &[f32], slots: &[(usize, f32)], place: &mut [f32]) {
+    for (value, (slot, sign)) in row.iter().zip(slots) {
+        place[*slot] += sign * value;
     }
+}
+
+/// Where each number of a row goes, and its sign: the same for every picture. Both are bits of a hash (Fibonacci's) of its
+/// index.
+fn slots(hidden: usize) -> Vec<(usize, f32)> {
+    let slot = |index: usize| {
+        let hash = (index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        ((hash >> 58) as usize % WIDTH, if hash >> 57 & 1 == 0 { 1.0 } else { -1.0 })
+    };
+    (0..hidden).map(slot).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 //! taken out of it here.
 
 use std::path::Path;
-use std::time::Duration;
 
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -10,9 +9,6 @@ use crate::cli::run::{load, report};
 use crate::config::{self, Config};
 use crate::ids::{self, CameraId};
 use crate::source::{Location, Pace};
-
-/// What happens to an answer must not depend on how fast the machine is.
-const PATIENT: Duration = Duration::from_secs(24 * 3600);
 
 const DEFAULTS: &str = "node = \"replay\"\n\n[[camera]]\nid = \"clip\"\nurl = \"test://\"\n";
 
@@ -68,7 +64,6 @@ impl Setup {
 fn prepared(mut config: Config) -> Config {
     config.mqtt = None;
     config.explain.path = None;
-    config.model.deadline = PATIENT;
     config.cameras[0].enabled = true;
     config
 }

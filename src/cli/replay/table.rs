@@ -109,13 +109,14 @@ pub(super) fn verdict_line(verdicts: &[&Verdict]) -> String {
             parts.push(format!("{number} {what}"));
         }
     }
-    let delays = |of: fn(&Judged) -> Option<f64>| verdicts.iter().flat_map(|v| &v.visits).filter_map(of).collect();
-    parts.extend(delay("start", delays(Judged::start_delay)));
-    parts.extend(delay("announced after", delays(Judged::announced_delay)));
+    let delays =
+        |of: fn(&Judged) -> Option<f64>| verdicts.iter().flat_map(|v| &v.visits).filter_map(of).collect::<Vec<_>>();
+    parts.extend(delay("start", &delays(Judged::start_delay)));
+    parts.extend(delay("announced after", &delays(Judged::announced_delay)));
     parts.join(", ")
 }
 
-fn delay(what: &str, delays: Vec<f64>) -> Option<String> {
+fn delay(what: &str, delays: &[f64]) -> Option<String> {
     let most = delays.iter().copied().reduce(f64::max)?;
     let mean = delays.iter().sum::<f64>() / delays.len() as f64;
     Some(format!("{what} {mean:+.1} s on average, {most:+.1} s at most"))
