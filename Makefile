@@ -5,10 +5,10 @@ CARGO ?= cargo
 
 export ORT_DYLIB_PATH ?= $(CURDIR)/.cache/onnxruntime/libonnxruntime.so
 
-.PHONY: help rust setup demo build test lint fmt bench bench-compare clean
+.PHONY: help rust setup demo build test lint fmt bench bench-compare gate-instructions clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
 
 rust:
 	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: install it with rustup (stable, 1.92 or newer), then start again" >&2; exit 1; }
@@ -39,6 +39,9 @@ fmt: ## format the code
 
 bench: setup ## run the benchmarks (release build; figures and what they mean: docs/performance.md)
 	$(CARGO) bench --locked
+
+gate-instructions: setup ## count the gate's instructions per 1080p frame, and fail if they became more (needs valgrind)
+	@benches/instructions.sh
 
 .cache/python: scripts/setup.sh
 	@echo "bench-compare: fetching the PyPI packages onnxruntime and numpy into .cache/python" >&2

@@ -13,14 +13,14 @@ const HEIGHT: usize = 360;
 
 /// A noisy wall, with somebody at `left` if there is one.
 fn picture(rng: &mut fastrand::Rng, left: Option<usize>) -> Picture {
-    let mut data = vec![128_u8; WIDTH * HEIGHT * 3 / 2];
+    let mut data = vec![128; WIDTH * HEIGHT * 3 / 2];
     for (i, pixel) in data[..WIDTH * HEIGHT].iter_mut().enumerate() {
         let (x, y) = (i % WIDTH, i / WIDTH);
         let person = left.is_some_and(|left| (left..left + 60).contains(&x) && (100..300).contains(&y));
         *pixel = rng.u8(0..8) + if person { 30 } else { 90 + (x / 20 % 7 * 8) as u8 };
     }
     let colour = Colour { matrix: Matrix::Bt709, range: Range::Limited };
-    Picture::packed(WIDTH as u32, HEIGHT as u32, PixelFormat::Nv12, colour, data).unwrap()
+    Picture::packed(WIDTH as u32, HEIGHT as u32, PixelFormat::Nv12, colour, data).expect("planes of the size")
 }
 
 /// A gate that is given pictures, five a second.

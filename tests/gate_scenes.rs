@@ -219,6 +219,49 @@ fn masks_without_an_inside_hide_nothing_and_a_mask_over_all_hides_all() {
     }
 }
 
+fn rectangle(left: f32, top: f32, right: f32, bottom: f32) -> Polygon {
+    Polygon(vec![[left, top], [right, top], [right, bottom], [left, bottom]])
+}
+
+#[test]
+fn outside_the_zones_nothing_starts_or_keeps_an_event() {
+    let mut stage = Stage::new(Settings { zones: vec![rectangle(0.5, 0.0, 1.0, 1.0)], ..Settings::default() });
+    let left = |t: f64| person(20.0 + 50.0 * (t % 2.0));
+    stage.play(0.0, 20.0, 5.0, |t| Shot::of((6.0..12.0).contains(&t).then(|| left(t))));
+    assert!(stage.events.is_empty());
+    assert!(stage.count(Outcome::Masked) >= 25, "{}", stage.count(Outcome::Masked));
+    assert!(stage.because.iter().any(|what| what.ends_with("outside the zones")));
+    // Someone crosses the zone, and somebody else stays busy outside of it.
+    stage.play(20.0, 44.0, 5.0, |t| Shot::of(crossing(t, 22.0, 30.0).into_iter().chain([left(t)])));
+    assert_eq!(stage.events.len(), 1);
+    near(stage.events[0].started_at, 25.4, 1.0);
+    near(stage.events[0].ended_at.unwrap(), 30.0, 0.6);
+}
+
+#[test]
+fn the_light_is_known_from_outside_the_zones_too() {
+    // The zone holds a lamp's glow and little else: alone it could not tell that the exposure swings.
+    let zones = vec![rectangle(0.35, 0.3, 0.65, 0.7)];
+    let mut stage = Stage::new(Settings { zones, ..Settings::default() });
+    let gain = |t: f64| 1.0 - 0.43 * (((t - 6.0) / 1.5).clamp(0.0, 1.0) - ((t - 12.0) / 1.5).clamp(0.0, 1.0));
+    stage.play(0.0, 20.0, 5.0, |t| Shot { gain: Some(gain(t)), ..Shot::default() });
+    assert!(stage.events.is_empty());
+    stage.play(20.0, 34.0, 5.0, |t| Shot::of(crossing(t, 22.0, 30.0)));
+    assert_eq!(stage.events.len(), 1);
+}
+
+#[test]
+fn a_mask_wins_over_a_zone_and_a_zone_outside_the_picture_is_never_entered() {
+    let all = rectangle(0.0, 0.0, 1.0, 1.0);
+    let far = rectangle(2.0, 2.0, 3.0, 3.0);
+    for (masks, zones) in [(vec![all.clone()], vec![all]), (vec![], vec![far])] {
+        let mut stage = Stage::new(Settings { masks, zones, ..Settings::default() });
+        stage.play(0.0, 16.0, 5.0, |t| Shot::of(crossing(t, 6.0, 11.0)));
+        assert!(stage.events.is_empty());
+        assert!(stage.count(Outcome::Masked) > 10);
+    }
+}
+
 #[test]
 fn a_camera_that_is_turned_learns_the_new_scene() {
     let mut stage = stage();

@@ -361,6 +361,13 @@ static CAMERA: Table = Table {
             "Polygons in which nothing is looked at; points are fractions of width and height, from the top left.",
         )
         .default_is("[]"),
+        Key::new(
+            "zones",
+            Kind::Polygons,
+            "[[[0.0, 0.4], [1.0, 0.4], [1.0, 1.0], [0.0, 1.0]]]",
+            "Polygons outside of which nothing starts or keeps an event; none: everywhere.",
+        )
+        .default_is("[]"),
         Key::new("loop", Kind::Switch, "true", "Whether a file starts again at its end.").default_is("false"),
         Key::new(
             "pace",

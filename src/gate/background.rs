@@ -2,6 +2,7 @@
 //! changed. What a difference means is decided in `motion`.
 
 use super::exposure::Exposure;
+use super::follow::{self, Cells, DEVIATION, Rates};
 use super::luma::Grid;
 use super::thresholds::Thresholds;
 
@@ -22,25 +23,19 @@ pub(super) enum Class {
     Settled,
 }
 
-/// How fast a cell of each class follows the frame, as time constant in seconds.
-const FOLLOW_SCENE: f32 = 4.0;
-const FOLLOW_LIGHT: f32 = 2.0;
-const FOLLOW_SPECK: f32 = 6.0;
-const FOLLOW_NOISE: f32 = 10.0;
-const FOLLOW_NEAR: f32 = 60.0;
+/// How fast the picture of what is hidden follows where it can be seen again, as time constant in seconds.
 const FOLLOW_REFERENCE: f32 = 60.0;
-/// How much of its distance a cell that comes off the scene adds to its swing, each time it does: of leaves, rain and
-/// whatever else is too small to be a thing, so that four times make it known; of things and light next to nothing, so
-/// that a busy path does not grow deaf, but what has moved on the spot for a minute does.
-const SWINGS: f32 = 0.25;
-const SWINGS_AS_THING: f32 = 0.02;
-/// A cell's swing is forgotten with this time constant, in seconds: longer than the calm between two gusts.
-const FORGET_SWING: f32 = 240.0;
-/// Nothing is quieter than this, in grey levels: cameras and encoders hide small changes, and then show them.
-const LEAST_NOISE: f32 = 0.5;
-/// From the mean distance to the standard deviation of a normal distribution.
-const DEVIATION: f32 = 1.25;
-
+/// How much of its distance a cell that comes off the scene adds to the range of what it shows, each time it does: of
+/// leaves, rain and whatever else is too small to be a thing, so that a few times make it known; of things and light next
+/// to nothing, so that a busy path does not grow deaf, but what has moved on the spot for a minute does.
+const WIDEN: f32 = 0.3;
+const WIDEN_BY_THING: f32 = 0.012;
+/// The range is forgotten with this time constant, in seconds: longer than the calm between two gusts.
+const FORGET_RANGE: f32 = 400.0;
+/// A range within so many times the noise is none: the level wanders as far, and the light's small errors add up.
+const NO_RANGE: f32 = 2.0;
+/// What keeps coming and going goes a little further one day.
+const FURTHER: f32 = 1.15;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Background {
     /// Expected luma in the present light, 0 to 255 and beyond where the camera clips.
@@ -56,13 +51,17 @@ pub(super) struct Background {
     hides: bool,
     /// One standard deviation, in grey levels.
     noise: Vec<f32>,
-    /// How far off it comes by what keeps coming and going there: leaves, rain, a clock.
-    swing: Vec<f32>,
-    /// Cells that are off by more than noise in this frame, and those that were in the one before.
+    /// The range of what a cell shows by turns: leaves, rain, a clock. Carried along with the light.
+    low: Vec<f32>,
+    high: Vec<f32>,
+    /// Cells that are further from the level than the picture's noise brings them, in this frame and in the one before: no
+    /// measure of their own noise, which would grow and grow with what it lets pass.
+    apart: Vec<bool>,
+    was_apart: Vec<bool>,
+    /// Those of them that are outside of their range and beyond their own noise too.
     off: Vec<bool>,
-    was_off: Vec<bool>,
-    /// Seconds since swings were last faded.
-    unfaded: f32,
+    /// Seconds since the ranges were last narrowed.
+    wide_for: f32,
     /// Luma when the cell last changed, carried along with the light.
     steady: Vec<f32>,
     /// Seconds since then.
@@ -78,15 +77,17 @@ pub(super) struct Step {
     pub(super) other: bool,
     /// The scene has a step there that could not be overlooked.
     pub(super) clear: bool,
+    /// It is the same, as far as can be told.
+    pub(super) kept: bool,
 }
 
 /// How much of a frame is not what the scene was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Stir {
-    /// Cells that changed since they last did.
-    pub(super) changed: u32,
     /// Cells that are off by more than noise.
     pub(super) off: u32,
+    /// Those, and the ones that are known to come and go.
+    pub(super) apart: u32,
 }
 
 impl Background {
@@ -102,12 +103,17 @@ impl Background {
 
     /// What the light of a frame is to be compared with.
     pub(super) fn reference(&self) -> &[f32] {
-        if self.hides { &self.reference } else { &self.level }
+        if self.hides { &self.reference } else { self.level() }
     }
 
     /// From the reference to the light of the last frame.
     pub(super) fn exposure(&self) -> Exposure {
         self.exposure
+    }
+
+    /// Expected luma of each cell in the present light.
+    pub(super) fn level(&self) -> &[f32] {
+        &self.level
     }
 
     /// The cells that are off by more than noise.
@@ -132,14 +138,15 @@ impl Background {
             fill(&mut self.noise, 1.0);
             // Long enough ago that nothing takes the first sight of the scene for movement.
             fill(&mut self.age, 1e-3);
-            fill(&mut self.swing, 0.0);
-            for cells in [&mut self.hidden, &mut self.off, &mut self.was_off] {
+            for cells in [&mut self.hidden, &mut self.apart, &mut self.off, &mut self.was_apart] {
                 cells.clear();
                 cells.resize(frame.len(), false);
             }
             frame.clone_into(&mut self.level);
             frame.clone_into(&mut self.steady);
             frame.clone_into(&mut self.reference);
+            frame.clone_into(&mut self.low);
+            frame.clone_into(&mut self.high);
             self.learnt = 1;
             return;
         }
@@ -150,6 +157,8 @@ impl Background {
             *noise += share * (DEVIATION * off.abs() - *noise).max(0.0);
             *level += share * off;
         }
+        self.low.clone_from(&self.level);
+        self.high.clone_from(&self.level);
     }
 
     /// Carries the picture of the scene over into the light of the present frame, behind things in view too, and holds the
@@ -175,21 +184,26 @@ impl Background {
                 *level = if *hidden { before } else { *level };
             }
         }
+        std::mem::swap(&mut self.apart, &mut self.was_apart);
         let cells = self.level.iter_mut().zip(&mut self.steady).zip(&mut self.age);
-        std::mem::swap(&mut self.off, &mut self.was_off);
-        let cells = cells.zip(&self.noise).zip(&self.swing).zip(frame).zip(&mut self.off);
+        let cells = cells.zip(&mut self.low).zip(&mut self.high).zip(&self.noise).zip(frame);
+        let cells = cells.zip(&mut self.apart).zip(&mut self.off);
         let mut stir = Stir::default();
-        for ((((((level, steady), age), noise), swing), f), off) in cells {
+        for ((((((((level, steady), age), low), high), noise), f), apart), off) in cells {
             *level = gain * *level + offset;
+            *low = gain * *low + offset;
+            *high = gain * *high + offset;
             let held = gain * *steady + offset;
             let noise = noise.max(spread);
-            let moves = (f - held).abs() > thresholds.change(*f, noise, *swing);
+            let moves = (f - held).abs() > thresholds.change(*f, noise);
             *steady = if moves { *f } else { held };
             *age = if moves { 0.0 } else { *age + dt };
-            stir.changed += u32::from(moves);
             // What the camera clips cannot be brighter than white.
             let expected = level.clamp(0.0, 255.0);
-            *off = (f - expected).abs() > thresholds.difference(expected, noise, *swing);
+            let least = thresholds.difference(expected, noise);
+            *apart = (f - expected).abs() > thresholds.difference(expected, spread);
+            stir.apart += u32::from(*apart);
+            *off = *f > expected.max(*high) + least || *f < expected.min(*low) - least;
             stir.off += u32::from(*off);
         }
         stir
@@ -199,7 +213,7 @@ impl Background {
     pub(super) fn stir(&mut self, frame: &[f32], thresholds: &Thresholds, dt: f32) -> f32 {
         let mut changed = 0_u32;
         for (((f, steady), age), noise) in frame.iter().zip(&mut self.steady).zip(&mut self.age).zip(&self.noise) {
-            let moves = (f - *steady).abs() > thresholds.change(*f, *noise, 0.0);
+            let moves = (f - *steady).abs() > thresholds.change(*f, *noise);
             *steady = if moves { *f } else { *steady };
             *age = if moves { 0.0 } else { *age + dt };
             changed += u32::from(moves);
@@ -220,7 +234,7 @@ impl Background {
             }
         }
         let (low, high) = (low.clamp(0.0, 255.0), high.clamp(0.0, 255.0));
-        let margin = thresholds.difference(self.level[i].clamp(0.0, 255.0), self.noise[i].max(spread), 0.0);
+        let margin = thresholds.difference(self.level[i].clamp(0.0, 255.0), self.noise[i].max(spread));
         (low - margin..=high + margin).contains(&frame[i])
     }
 
@@ -230,55 +244,49 @@ impl Background {
         let ratio = (frame[i] + 4.0) / (self.level[i].max(0.0) + 4.0);
         let expected = (ratio * (self.level[j].max(0.0) + 4.0) - 4.0).min(255.0);
         let level = self.level[j].clamp(0.0, 255.0);
-        let least = 0.6 * thresholds.difference(level, self.noise[j].max(spread), self.swing[j]);
-        Step { other: (frame[j] - expected).abs() > least, clear: (expected - frame[i]).abs() > 1.5 * least }
+        let range = (self.high[j] - level).max(level - self.low[j]).max(0.0);
+        let least = 0.6 * thresholds.difference(level, self.noise[j].max(spread));
+        let off = (frame[j] - expected).abs();
+        Step { other: off > least + 0.6 * range, clear: (expected - frame[i]).abs() > 1.5 * least, kept: off <= least }
     }
 
     /// Follows the frame, each cell as its class asks. `dt`: seconds since the frame before.
     pub(super) fn adapt(&mut self, frame: &[f32], classes: &[Class], dt: f32) {
-        let rate = |time: f32| 1.0 - (-dt / time).exp();
-        let rates = Rates {
-            scene: rate(FOLLOW_SCENE),
-            noise: rate(FOLLOW_NOISE),
-            near: rate(FOLLOW_NEAR),
-            light: rate(FOLLOW_LIGHT),
-            speck: rate(FOLLOW_SPECK),
-        };
-        let cells = frame.chunks(CHUNK).zip(classes.chunks(CHUNK));
-        let cells = cells.zip(self.level.chunks_mut(CHUNK)).zip(self.noise.chunks_mut(CHUNK));
-        for (((frame, classes), level), noise) in cells {
-            // Nearly always nothing but scene, and then many cells go at once.
-            if classes.iter().all(|class| *class == Class::Scene) {
-                rates.follow_scene(frame, level, noise);
-            } else {
-                rates.follow(frame, classes, level, noise);
-            }
-        }
-        self.fade_swing(dt);
-        self.keep_reference(frame, classes, rate(FOLLOW_REFERENCE));
+        let rates = Rates::new(dt);
+        let cells = Cells { frame, classes, apart: &self.apart };
+        rates.follow(&cells, &mut self.level, &mut self.noise);
+        self.narrow(dt);
+        self.keep_reference(frame, classes, follow::rate(FOLLOW_REFERENCE, dt));
     }
 
-    /// Notes the cells that came off the scene just now: what comes and goes there often is how the scene is. Comes before
-    /// [`Self::adapt`], which brings the level nearer.
-    pub(super) fn note_swing(&mut self, frame: &[f32], classes: &[Class]) {
-        let cells = self.off.iter().zip(&self.was_off).zip(&mut self.swing).zip(&self.level).zip(frame).zip(classes);
-        for (((((_, _), swing), level), f), class) in cells.filter(|c| *c.0.0.0.0.0 && !*c.0.0.0.0.1) {
+    /// Widens the range of the cells that came apart from the scene just now: what comes and goes there often is how the
+    /// scene is. Comes before [`Self::adapt`], which brings the level nearer.
+    pub(super) fn widen(&mut self, frame: &[f32], classes: &[Class]) {
+        for (i, class) in classes.iter().enumerate().filter(|(i, _)| self.apart[*i] && !self.was_apart[*i]) {
             let share = match class {
-                Class::Scene | Class::Speck => SWINGS,
-                Class::Light | Class::Thing | Class::Near | Class::Settled => SWINGS_AS_THING,
+                Class::Scene | Class::Speck => WIDEN,
+                Class::Light | Class::Thing | Class::Near | Class::Settled => WIDEN_BY_THING,
             };
-            *swing += share * ((f - level).abs() - *swing).max(0.0);
+            let far = self.level[i] + FURTHER * (frame[i] - self.level[i]);
+            self.high[i] += share * (far - self.high[i]).max(0.0);
+            self.low[i] += share * (far - self.low[i]).min(0.0);
         }
     }
 
-    fn fade_swing(&mut self, dt: f32) {
+    fn narrow(&mut self, dt: f32) {
         /// Seconds: often enough for what takes minutes.
         const NOW_AND_THEN: f32 = 1.0;
-        self.unfaded += dt;
-        if self.unfaded >= NOW_AND_THEN {
-            let left = (-self.unfaded / FORGET_SWING).exp();
-            self.swing.iter_mut().for_each(|swing| *swing *= left);
-            self.unfaded = 0.0;
+        self.wide_for += dt;
+        if self.wide_for < NOW_AND_THEN {
+            return;
+        }
+        let share = 1.0 - (-self.wide_for / FORGET_RANGE).exp();
+        self.wide_for = 0.0;
+        let cells = self.low.iter_mut().zip(&mut self.high).zip(&self.level).zip(&self.noise);
+        for (((low, high), level), noise) in cells {
+            let least = NO_RANGE * noise;
+            *low = if *low < level - least { *low + share * (level - *low) } else { *level };
+            *high = if *high > level + least { *high + share * (level - *high) } else { *level };
         }
     }
 
@@ -316,38 +324,68 @@ impl Background {
     }
 }
 
-/// So many cells are followed in one go.
-const CHUNK: usize = 32;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Which share of its distance to the frame a cell of each class makes good.
-struct Rates {
-    scene: f32,
-    noise: f32,
-    near: f32,
-    light: f32,
-    speck: f32,
-}
+    const DT: f32 = 0.2;
+    const CELLS: usize = 64;
 
-impl Rates {
-    fn follow_scene(&self, frame: &[f32], level: &mut [f32], noise: &mut [f32]) {
-        for ((f, level), noise) in frame.iter().zip(level).zip(noise) {
-            let off = f - *level;
-            *noise = (*noise + self.noise * (DEVIATION * off.abs() - *noise)).max(LEAST_NOISE);
-            *level += self.scene * off;
+    /// A learnt scene of one grey, and what a frame of another grey does to it, taken for `class`.
+    struct Scene {
+        background: Background,
+        thresholds: Thresholds,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let mut background = Background::default();
+            for _ in 0..4 {
+                background.learn(&[100.0; CELLS]);
+            }
+            Self { background, thresholds: Thresholds::new(0.5) }
+        }
+
+        /// Whether the frame is off.
+        fn show(&mut self, luma: f32, class: Class) -> bool {
+            let frame = [luma; CELLS];
+            let stir = self.background.meet(&frame, Exposure::SAME, &self.thresholds, 0.0, DT);
+            let class = if stir.off > 0 { class } else { Class::Scene };
+            self.background.widen(&frame, &[class; CELLS]);
+            self.background.adapt(&frame, &[class; CELLS], DT);
+            stir.off > 0
         }
     }
 
-    fn follow(&self, frame: &[f32], classes: &[Class], level: &mut [f32], noise: &mut [f32]) {
-        for (i, class) in classes.iter().enumerate() {
-            let off = frame[i] - level[i];
-            match class {
-                Class::Scene => self.follow_scene(&frame[i..=i], &mut level[i..=i], &mut noise[i..=i]),
-                Class::Near => level[i] += self.near * off,
-                Class::Light => level[i] += self.light * off,
-                Class::Speck => level[i] += self.speck * off,
-                Class::Thing => {}
-                Class::Settled => level[i] = frame[i],
-            }
+    #[test]
+    fn what_comes_and_goes_is_expected_and_everything_else_is_not() {
+        let mut scene = Scene::new();
+        let leaves = |i: usize| if i.is_multiple_of(5) { 150.0 } else { 100.0 };
+        let off: Vec<bool> = (0..300).map(|i| scene.show(leaves(i), Class::Speck)).collect();
+        assert!(off[0], "nobody knows leaves at first");
+        assert!(off[100..].iter().filter(|off| **off).count() <= 1);
+        assert!(scene.show(40.0, Class::Thing), "darker than the leaves ever were");
+        assert!(scene.show(200.0, Class::Thing), "brighter than the leaves ever were");
+        // The calm between two gusts.
+        assert!((0..125).all(|_| !scene.show(100.0, Class::Scene)));
+        assert!(!scene.show(150.0, Class::Speck));
+    }
+
+    #[test]
+    fn a_busy_path_does_not_grow_deaf() {
+        let mut scene = Scene::new();
+        // Somebody dark, for a second every twelve, for half an hour.
+        let passes = (0..9_000)
+            .filter(|i| i % 60 < 5 && scene.show(40.0, Class::Thing) || i % 60 >= 5 && scene.show(100.0, Class::Thing));
+        assert_eq!(passes.count(), 9_000 / 60 * 5);
+    }
+
+    #[test]
+    fn outliers_are_no_noise() {
+        let mut scene = Scene::new();
+        for i in 0..300 {
+            scene.show(if i % 3 < 1 { 160.0 } else { 100.0 }, Class::Speck);
         }
+        assert!(scene.background.noise[0] < 4.0, "{}", scene.background.noise[0]);
     }
 }

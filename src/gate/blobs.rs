@@ -6,7 +6,7 @@ use super::luma::Grid;
 const WITNESSES: usize = 3;
 
 /// Cells that belong together.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Blob {
     /// Number of cells.
     pub(super) area: usize,
@@ -28,11 +28,11 @@ pub(super) struct Blob {
     pub(super) first: (usize, usize),
     pub(super) last: (usize, usize),
     /// Seconds since its most recently changed cells did, the longest first.
-    ages: [f32; WITNESSES],
+    pub(super) ages: [f32; WITNESSES],
 }
 
-impl Blob {
-    fn new() -> Self {
+impl Default for Blob {
+    fn default() -> Self {
         Self {
             area: 0,
             rim: 0,
@@ -47,7 +47,9 @@ impl Blob {
             ages: [f32::MAX; WITNESSES],
         }
     }
+}
 
+impl Blob {
     /// Takes up a cell that last changed `age` seconds ago.
     pub(super) fn add(&mut self, col: usize, row: usize, age: f32) {
         self.area += 1;
@@ -59,9 +61,32 @@ impl Blob {
         }
     }
 
+    pub(super) fn trace(&self) -> Trace {
+        Trace { first: self.first, last: self.last }
+    }
+
     /// Seconds since enough of it last changed.
     pub(super) fn still(&self) -> f32 {
         self.ages[0]
+    }
+}
+
+/// Where a blob was: its left, top and right, bottom cell.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Trace {
+    first: (usize, usize),
+    last: (usize, usize),
+}
+
+impl Trace {
+    /// Whether a blob lies within `reach` times its own size of it.
+    pub(super) fn reaches(&self, blob: &Blob, reach: f32) -> bool {
+        let near = |first: usize, last: usize, from: usize, to: usize| {
+            let far = 1 + ((last - first + 1) as f32 * reach) as usize;
+            from <= last + far && first <= to + far
+        };
+        near(blob.first.0, blob.last.0, self.first.0, self.last.0)
+            && near(blob.first.1, blob.last.1, self.first.1, self.last.1)
     }
 }
 
@@ -92,7 +117,7 @@ impl Blobs {
         }
         for start in marked.iter().map(|&i| block(i)) {
             if self.labels[start] == UNSEEN {
-                self.list.push(Blob::new());
+                self.list.push(Blob::default());
                 flood(&mut self.labels, &mut self.stack, (self.block_cols, block_rows), start, self.list.len() as u32);
             }
         }
@@ -143,11 +168,27 @@ mod tests {
 
     #[test]
     fn a_blob_stirs_with_its_third_cell() {
-        let mut blob = Blob::new();
+        let mut blob = Blob::default();
         for age in [1.0, 8.0, 3.0, 5.0, 9.0] {
             blob.add(4, 2, age);
         }
         assert!((blob.still() - 5.0).abs() < 1e-6);
         assert_eq!((blob.area, blob.first, blob.last), (5, (4, 2), (4, 2)));
+    }
+
+    #[test]
+    fn a_blob_follows_where_it_could_have_come_from() {
+        let mut before = Blob::default();
+        before.add(10, 10, 0.0);
+        before.add(19, 29, 0.0);
+        let at = |col: usize| {
+            let mut blob = Blob::default();
+            blob.add(col, 10, 0.0);
+            blob.add(col + 9, 29, 0.0);
+            blob
+        };
+        assert!(before.trace().reaches(&at(24), 0.5));
+        assert!(!before.trace().reaches(&at(60), 0.5));
+        assert!(before.trace().reaches(&at(60), 5.0));
     }
 }

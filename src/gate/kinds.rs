@@ -13,8 +13,15 @@ const SIDES: f32 = 4.0;
 
 /// Light with a hard edge leaves what it falls on as it is: of the steps of the scene so many are still there, ...
 const KEPT: f32 = 0.8;
+/// ... while of what a thing hides next to nothing is, ...
+const HIDDEN: f32 = 0.25;
 /// ... and there must be so many to ask about. A plain wall tells nothing.
 const ASKED: usize = 12;
+
+/// Leaves and drops hang together loosely: they have no inside (so much of them is rim), ...
+const ALL_RIM: f32 = 0.8;
+/// ... and fill so little of the square around them. Somebody far away has no inside either, but fills it.
+const FILLS: f32 = 0.3;
 
 /// What a blob is.
 #[derive(Debug, Clone, Copy)]
@@ -55,9 +62,9 @@ pub(super) struct Rules {
 impl Rules {
     pub(super) fn judge(&self, blob: &Blob) -> Kind {
         let still = blob.still();
-        if blob.area < self.full.div_ceil(2) {
+        if blob.area < self.full.div_ceil(2) || is_loose(blob) {
             Kind::Speck
-        } else if !self.has_edges(blob) || shines_through(blob) {
+        } else if shines_through(blob) || !self.has_edges(blob) && !hides(blob) {
             Kind::Light
         } else if still <= 0.0 {
             Kind::Living { newcomer: blob.old * 4 < blob.area && blob.area >= self.full }
@@ -76,8 +83,76 @@ impl Rules {
     }
 }
 
-/// Whether the scene is still to be seen in it: a patch of sun from a window, the beam of a headlight. Whoever stands there
-/// hides it.
+/// Whether the scene has enough in its place to say whether it is still there.
+fn can_tell(blob: &Blob) -> bool {
+    blob.asked >= ASKED && blob.asked * 20 >= blob.area
+}
+
+/// Whether the scene is still to be seen in it: a patch of sun from a window, the beam of a headlight.
 fn shines_through(blob: &Blob) -> bool {
-    blob.asked >= ASKED && blob.asked * 20 >= blob.area && blob.kept as f32 >= KEPT * blob.asked as f32
+    can_tell(blob) && blob.kept as f32 >= KEPT * blob.asked as f32
+}
+
+/// Whether the scene is hidden by it, as by whoever stands there, however soft the edges are in snow or at night.
+fn hides(blob: &Blob) -> bool {
+    can_tell(blob) && blob.kept as f32 <= HIDDEN * blob.asked as f32
+}
+
+/// Whether it is many small things rather than one.
+fn is_loose(blob: &Blob) -> bool {
+    let square = (blob.last.0 + 1 - blob.first.0) * (blob.last.1 + 1 - blob.first.1);
+    blob.rim as f32 >= ALL_RIM * blob.area as f32 && (blob.area as f32) < FILLS * square as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULES: Rules = Rules { full: 36, patience: 10.0 };
+
+    /// A compact blob of 10 x 20 cells that just moved, with the edges of a thing.
+    fn thing() -> Blob {
+        let mut blob = Blob::default();
+        for i in 0..200 {
+            blob.add(50 + i % 10, 30 + i / 10, 0.0);
+        }
+        Blob { rim: 56, edges: 50, rim_edges: 50, ..blob }
+    }
+
+    fn judge(blob: &Blob) -> String {
+        format!("{:?}", RULES.judge(blob))
+    }
+
+    #[test]
+    fn a_thing_has_edges_or_hides_the_scene() {
+        assert!(judge(&thing()).starts_with("Living"));
+        let soft = Blob { edges: 4, rim_edges: 4, ..thing() };
+        assert_eq!(judge(&soft), "Light");
+        assert!(judge(&Blob { asked: 60, kept: 3, ..soft }).starts_with("Living"));
+    }
+
+    #[test]
+    fn what_the_scene_shines_through_is_light_however_hard_its_edges() {
+        assert_eq!(judge(&Blob { asked: 60, kept: 55, ..thing() }), "Light");
+        // Somebody and their shadow: half of the scene is still there.
+        assert!(judge(&Blob { asked: 60, kept: 30, ..thing() }).starts_with("Living"));
+        // A plain wall behind: nothing to ask about.
+        assert!(judge(&Blob { asked: 5, kept: 5, ..thing() }).starts_with("Living"));
+    }
+
+    #[test]
+    fn many_small_things_are_none() {
+        let mut leaves = Blob::default();
+        for i in 0..60 {
+            leaves.add(20 + i * 7 % 30, 10 + i * 5 % 20, 0.0);
+        }
+        let leaves = Blob { rim: 60, edges: 60, rim_edges: 60, ..leaves };
+        assert_eq!(judge(&leaves), "Speck");
+        // Somebody far away is all rim too, but stands upright in one place.
+        let mut far = Blob::default();
+        for i in 0..20 {
+            far.add(70 + i % 2, 30 + i / 2, 0.0);
+        }
+        assert!(judge(&Blob { rim: 20, edges: 20, rim_edges: 20, ..far }).starts_with("Living"));
+    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::candidate::{EndReason, Motion, Observation, Outcome, Settled};
 use super::life::{Life, View};
 use super::motion::{Sight, Watcher};
+use super::places::Places;
 use super::settings::Settings;
 use super::thresholds::GAP;
 use crate::clock::Moment;
@@ -41,7 +42,7 @@ impl Gate {
     #[must_use]
     pub fn new(camera: CameraId, settings: Settings) -> Self {
         let life = Life::new(&settings);
-        let watcher = Watcher::new(settings.sensitivity, settings.masks);
+        let watcher = Watcher::new(settings.sensitivity, Places::new(settings.masks, settings.zones));
         Self { camera, watcher, life, last: None, interval: Duration::ZERO, awaits: false }
     }
 

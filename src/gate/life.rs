@@ -8,6 +8,7 @@ use super::candidate::{Candidate, EndReason, Measure, Observation, Outcome, Sett
 use super::look::{self, Shape};
 use super::motion::Sight;
 use super::settings::Settings;
+use super::thresholds::SLOW;
 use crate::clock::Moment;
 use crate::event::Cause;
 use crate::frame::Frame;
@@ -25,8 +26,6 @@ const CUT: f32 = 0.05;
 const BLINK: Duration = Duration::from_millis(450);
 /// Between two descriptions of another scene.
 const CUTS_APART: Duration = Duration::from_secs(1);
-/// A camera with fewer frames than one in so long must be believed at the first.
-const SLOW: Duration = Duration::from_millis(800);
 
 /// One camera's event, if any.
 #[derive(Debug)]
@@ -266,7 +265,8 @@ impl Life {
 impl Choosing {
     /// Keeps the better of the held frame and this one; the other is superseded.
     fn compare(&mut self, frame: Frame, view: &View<'_>, out: &mut Observation) {
-        self.seen += 1;
+        // Two insects in a row are no visitor.
+        self.seen += u32::from(!view.sight.strays);
         self.last_alive = frame.at;
         let score = look::score(&frame.picture, view.sight);
         if score <= self.score {
@@ -309,8 +309,13 @@ fn why_quiet(sight: &Sight) -> (Outcome, Option<Measure>) {
     if sight.lighting >= LIT {
         let what = "share of the view in other light";
         (Outcome::Lighting, Some(Measure { what, value: sight.lighting, threshold: LIT }))
-    } else if sight.masked {
-        (Outcome::Masked, None)
+    } else if sight.masked.max(sight.outside) >= sight.least && sight.least > 0.0 {
+        let (what, value) = if sight.masked >= sight.outside {
+            ("share of the view that moves under masks", sight.masked)
+        } else {
+            ("share of the view that moves outside the zones", sight.outside)
+        };
+        (Outcome::Masked, Some(Measure { what, value, threshold: sight.least }))
     } else {
         let what = "share of the view that moves";
         (Outcome::NoMotion, Some(Measure { what, value: sight.foreground, threshold: sight.threshold }))
@@ -457,7 +462,7 @@ mod tests {
     fn quiet_frames_say_why() {
         let quiet_as = |sight: Sight| why_quiet(&sight).0;
         assert_eq!(quiet_as(Sight::default()), Outcome::NoMotion);
-        assert_eq!(quiet_as(Sight { masked: true, ..Sight::default() }), Outcome::Masked);
+        assert_eq!(quiet_as(Sight { masked: 0.2, least: 0.1, ..Sight::default() }), Outcome::Masked);
         assert_eq!(quiet_as(Sight { lighting: 0.5, ..Sight::default() }), Outcome::Lighting);
     }
 }

@@ -8,12 +8,14 @@ mod blobs;
 mod candidate;
 mod cut;
 mod exposure;
+mod follow;
 mod kinds;
 mod ladder;
 mod life;
 mod look;
 mod luma;
 mod motion;
+mod places;
 mod settings;
 mod thresholds;
 

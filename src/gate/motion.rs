@@ -4,17 +4,20 @@
 use std::time::Duration;
 
 use super::background::{Background, Class};
-use super::blobs::{Blob, Blobs};
+use super::blobs::{Blob, Blobs, Trace};
 use super::cut;
 use super::exposure::{Exposure, Fitter};
 use super::kinds::{Kind, Rules};
 use super::luma::{Grid, Shrink};
-use super::thresholds::{GAP, LEARNING, LEARNING_FRAMES, PATIENCE, Thresholds};
+use super::places::{Place, Places};
+use super::thresholds::{GAP, LEARNING, LEARNING_FRAMES, PATIENCE, SLOW, Thresholds};
 use crate::frame::Picture;
-use crate::units::{Polygon, Region};
+use crate::units::Region;
 
 /// A cell is old when it has not changed for so many seconds.
 const OLD: f32 = 1.5;
+/// Whatever moves gets at most so many times its own length away in a second.
+const REACH: f32 = 2.5;
 /// Below this agreement with the background the picture shows something else altogether.
 const OTHER_SCENE: f32 = 0.45;
 /// A thing that fills so much of the view for so long is the view.
@@ -23,7 +26,7 @@ const FILLED_FOR: Duration = Duration::from_secs(5);
 /// Another scene is learnt once it has held still for the first time, or in any case after the second.
 const OTHER_STILL: Duration = Duration::from_millis(600);
 const OTHER_ANYWAY: Duration = Duration::from_secs(3);
-/// A cut is believed once it has lasted so long: a single broken picture is none.
+/// A cut is believed once it has lasted so long: a single broken picture is none. A slow camera is believed at once.
 const CUT_LASTS: Duration = Duration::from_millis(300);
 /// Mean change of the light that is worth a name, in grey levels.
 const LIGHT_CHANGE: f32 = 1.5;
@@ -37,12 +40,17 @@ pub(super) struct Sight {
     pub(super) threshold: f32,
     /// Something in view moved just now.
     pub(super) living: bool,
+    /// Nothing that moved was anywhere near a moment ago: an insect, a drop, perhaps the first sight of somebody.
+    pub(super) strays: bool,
     /// What moved was not in view a while ago.
     pub(super) newcomer: bool,
     /// Something large enough is in view that does not move, and has not been taken for the scene yet.
     pub(super) lingering: bool,
-    /// Something moved under a mask.
-    pub(super) masked: bool,
+    /// Shares of the view that moved just now, but under masks or outside the zones, ...
+    pub(super) masked: f32,
+    pub(super) outside: f32,
+    /// ... and the share that would have been something.
+    pub(super) least: f32,
     /// Share of the open view that changed with the light, 0 to 1.
     pub(super) lighting: f32,
     /// Share of the things' rim that the border of the picture cuts off, 0 to 1.
@@ -57,13 +65,14 @@ pub(super) struct Sight {
 #[derive(Debug, Clone)]
 pub(super) struct Watcher {
     thresholds: Thresholds,
-    masks: Vec<Polygon>,
+    places: Places,
     shrink: Shrink,
     fitter: Fitter,
     background: Background,
     blobs: Blobs,
     grid: Option<Grid>,
-    /// Cells under no mask, and how many.
+    /// What each cell is good for; those where things are looked for, and how many.
+    place: Vec<Place>,
     open: Vec<bool>,
     open_count: usize,
     frame: Vec<f32>,
@@ -72,6 +81,8 @@ pub(super) struct Watcher {
     differing: Vec<usize>,
     /// Of the blobs, in their order.
     kinds: Vec<Kind>,
+    /// Where things were in the frame before.
+    traces: Vec<Trace>,
     classes: Vec<Class>,
     learning_since: Duration,
     /// Since when the picture is of another scene.
@@ -82,21 +93,23 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    pub(super) fn new(sensitivity: f32, masks: Vec<Polygon>) -> Self {
+    pub(super) fn new(sensitivity: f32, places: Places) -> Self {
         Self {
             thresholds: Thresholds::new(sensitivity),
-            masks,
+            places,
             shrink: Shrink::default(),
             fitter: Fitter::default(),
             background: Background::default(),
             blobs: Blobs::default(),
             grid: None,
+            place: Vec::new(),
             open: Vec::new(),
             open_count: 0,
             frame: Vec::new(),
             marked: Vec::new(),
             differing: Vec::new(),
             kinds: Vec::new(),
+            traces: Vec::new(),
             classes: Vec::new(),
             learning_since: Duration::ZERO,
             other_since: None,
@@ -137,15 +150,16 @@ impl Watcher {
         let before = self.background.exposure();
         let exposure = self.expose(&grid);
         if exposure.agreement < OTHER_SCENE {
-            return self.other_scene(&grid, at, passed);
+            return self.other_scene(&grid, at, dt);
         }
         self.other_since = None;
         // A frame noisier than the background remembers is not a frame full of things.
         let spread = 0.8 * exposure.spread;
+        self.leave_traces();
         let stir = self.background.meet(&self.frame, exposure, &self.thresholds, spread, passed);
         let mut sight = if stir.off > 0 { self.sort(&grid, spread, dt) } else { self.nothing() };
-        if stir.off > 0 {
-            self.background.note_swing(&self.frame, &self.classes);
+        if stir.apart > 0 {
+            self.background.widen(&self.frame, &self.classes);
         }
         let brighter = exposure.apply(exposure.middle) - before.apply(exposure.middle);
         if brighter.abs() > LIGHT_CHANGE {
@@ -168,18 +182,15 @@ impl Watcher {
         if self.grid != Some(grid) {
             self.grid = Some(grid);
             self.forget();
-            self.open = (0..grid.len())
-                .map(|i| {
-                    let (x, y) = grid.centre(i);
-                    !self.masks.iter().any(|mask| mask.contains(x, y))
-                })
-                .collect();
+            self.place = self.places.lay(&grid);
+            self.open = self.place.iter().map(|place| *place == Place::Open).collect();
             self.open_count = self.open.iter().filter(|open| **open).count();
             self.frame = vec![0.0; grid.len()];
             self.marked = vec![false; grid.len()];
             // Room for the worst, so that none is asked for later.
             self.differing = Vec::with_capacity(grid.len());
             self.kinds = Vec::with_capacity(grid.len());
+            self.traces = Vec::with_capacity(grid.len() / 4);
             self.classes = vec![Class::Scene; grid.len()];
         }
         grid
@@ -205,23 +216,30 @@ impl Watcher {
 
     /// How the light changed, asked of the cells where nothing is.
     fn expose(&mut self, grid: &Grid) -> Exposure {
-        let usable = |i: usize| self.open[i] && self.classes[i] != Class::Thing;
-        let fit = self.fitter.fit(&self.frame, self.background.reference(), grid.cols, usable);
+        let (frame, reference, cols) = (&self.frame, self.background.reference(), grid.cols);
+        let (place, classes) = (&self.place, &self.classes);
+        let usable = |i: usize| place[i] != Place::Masked && classes[i] != Class::Thing;
+        let mut fit = self.fitter.fit(frame, reference, cols, usable);
+        if fit.is_some_and(|fit| fit.agreement < OTHER_SCENE) && place.contains(&Place::Outside) {
+            // Things outside the zones are not known as such: where they fill most of the view, the zones decide alone.
+            let inside = |i: usize| place[i] == Place::Open && classes[i] != Class::Thing;
+            fit = self.fitter.fit(frame, reference, cols, inside).or(fit);
+        }
         // Where things hide the whole scene, the light is taken to be as it was.
         fit.unwrap_or_else(|| self.background.exposure())
     }
 
     /// The camera was turned, covered, or switched to infrared, or shows another view: nothing in the picture can be
     /// compared. Another scene is news and is learnt at once; other light is learnt when it holds still.
-    fn other_scene(&mut self, grid: &Grid, at: Duration, passed: f32) -> Sight {
+    fn other_scene(&mut self, grid: &Grid, at: Duration, dt: Duration) -> Sight {
         let since = *self.other_since.get_or_insert(at);
         self.classes.fill(Class::Scene);
-        let lasts = at > since && at.saturating_sub(since) >= CUT_LASTS;
+        let lasts = dt >= SLOW || at > since && at.saturating_sub(since) >= CUT_LASTS;
         if lasts && cut::is_other_scene(&self.frame, self.background.reference(), &self.open, grid.cols) {
             self.forget();
             return Sight { threshold: self.thresholds.area, other_scene: true, ..Sight::default() };
         }
-        let stirred = self.background.stir(&self.frame, &self.thresholds, passed);
+        let stirred = self.background.stir(&self.frame, &self.thresholds, dt.as_secs_f32());
         let held = at.saturating_sub(since);
         if held >= OTHER_STILL && stirred < 0.1 || held >= OTHER_ANYWAY {
             self.forget();
@@ -232,38 +250,57 @@ impl Watcher {
     /// Sorts what differs into blobs, and the blobs into things, light and specks.
     fn sort(&mut self, grid: &Grid, spread: f32, dt: Duration) -> Sight {
         let mut sight = self.nothing();
-        sight.masked = self.gather(grid, spread);
+        self.gather(grid, spread, &mut sight);
         if self.differing.is_empty() {
             return sight;
         }
         self.blobs.find(&self.differing, grid);
         self.measure(grid, spread);
         let rules = Rules { full: self.min_cells(), patience: PATIENCE.max(dt.saturating_mul(3)).as_secs_f32() };
-        self.kinds.clear();
         self.kinds.extend(self.blobs.list.iter().map(|blob| rules.judge(blob)));
         self.classify(grid);
         self.describe(grid, &mut sight);
+        sight.strays = sight.living && !self.follows(dt);
         sight
     }
 
-    /// Lists the marked cells, less those that only sway and those under masks; returns whether enough of the latter moved
-    /// just now to be something.
-    fn gather(&mut self, grid: &Grid, spread: f32) -> bool {
-        let mut masked = 0;
+    /// Notes where things were in the last frame.
+    fn leave_traces(&mut self) {
+        let things = |kind: &Kind| matches!(kind, Kind::Living { .. } | Kind::Lingering { .. });
+        let blobs = self.blobs.list.iter().zip(&self.kinds);
+        self.traces.clear();
+        self.traces.extend(blobs.filter(|(_, kind)| things(kind)).map(|(blob, _)| blob.trace()));
+        self.blobs.list.clear();
+        self.kinds.clear();
+    }
+
+    /// Lists the cells that differ, less those that only sway, those under masks and those outside the zones, and says how
+    /// much of the latter moved just now.
+    fn gather(&mut self, grid: &Grid, spread: f32, sight: &mut Sight) {
+        let (mut masked, mut outside) = (0_usize, 0_usize);
         self.differing.clear();
         self.marked.fill(false);
         for (i, _) in self.background.off().iter().enumerate().filter(|(_, off)| **off) {
             if self.background.sways(&self.frame, grid, i, &self.thresholds, spread) {
                 continue;
             }
-            if self.open[i] {
-                self.marked[i] = true;
-                self.differing.push(i);
-            } else {
-                masked += usize::from(self.background.age()[i] <= 0.0);
+            let moved = usize::from(self.background.age()[i] <= 0.0);
+            match self.place[i] {
+                Place::Open => {
+                    self.marked[i] = true;
+                    self.differing.push(i);
+                    continue;
+                }
+                Place::Masked => masked += moved,
+                Place::Outside => outside += moved,
             }
+            // Kept as it is, so that what comes and goes there every day does not become the scene.
+            self.classes[i] = Class::Near;
         }
-        masked >= self.min_cells().div_ceil(2)
+        let all = grid.len().max(1) as f32;
+        sight.masked = masked as f32 / all;
+        sight.outside = outside as f32 / all;
+        sight.least = self.min_cells().div_ceil(2) as f32 / all;
     }
 
     fn min_cells(&self) -> usize {
@@ -293,7 +330,7 @@ impl Watcher {
                 rim |= !self.marked[j];
                 if self.marked[j] && step.clear {
                     blob.asked += 1;
-                    blob.kept += usize::from(!step.other);
+                    blob.kept += usize::from(step.kept);
                 }
             }
             blob.edges += usize::from(edge);
@@ -311,6 +348,16 @@ impl Watcher {
                 keep_near(blob, grid, &mut self.classes);
             }
         }
+    }
+
+    /// Whether anything that moved was in reach of where it is a moment ago.
+    fn follows(&self, dt: Duration) -> bool {
+        if dt >= SLOW {
+            return true;
+        }
+        let reach = REACH * dt.as_secs_f32();
+        let moves = self.blobs.list.iter().zip(&self.kinds).filter(|(_, kind)| matches!(kind, Kind::Living { .. }));
+        moves.map(|(blob, _)| blob).any(|blob| self.traces.iter().any(|trace| trace.reaches(blob, reach)))
     }
 
     fn describe(&self, grid: &Grid, sight: &mut Sight) {

@@ -22,6 +22,8 @@ pub struct Settings {
     pub share: f32,
     /// Where nothing is looked at.
     pub masks: Vec<Polygon>,
+    /// Outside of them nothing starts or keeps an event; none: everywhere.
+    pub zones: Vec<Polygon>,
 }
 
 impl Default for Settings {
@@ -35,6 +37,7 @@ impl Default for Settings {
             budget: Rate { count: 12.0, per: Duration::from_secs(60) },
             share: 1.0,
             masks: Vec::new(),
+            zones: Vec::new(),
         }
     }
 }

@@ -11,8 +11,8 @@ pub(super) const LEARNING_FRAMES: u32 = 3;
 /// Without a frame for so long, nobody knows what happened meanwhile.
 pub(super) const GAP: Duration = Duration::from_secs(10);
 
-/// What keeps coming and going is expected to go half as far again as it did on average.
-const SWINGS: f32 = 1.5;
+/// A camera with fewer frames than one in so long must be believed at the first.
+pub(super) const SLOW: Duration = Duration::from_millis(800);
 
 /// The numbers that one camera's motion is held against.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,17 +38,17 @@ impl Thresholds {
         Self { base: 5.0 * contrast, slope: 0.045 * contrast, noises: 4.0 + (1.0 - s), area: 0.0025 * area }
     }
 
-    /// By how many grey levels a cell of this background level, noise and swing must be off.
+    /// By how many grey levels a cell of this background level and noise must be off.
     #[inline]
-    pub(super) fn difference(&self, level: f32, noise: f32, swing: f32) -> f32 {
-        (self.base + self.slope * level).max(self.noises * noise).max(SWINGS * swing)
+    pub(super) fn difference(&self, level: f32, noise: f32) -> f32 {
+        (self.base + self.slope * level).max(self.noises * noise)
     }
 
     /// By how many grey levels a cell that shows `level` must be off from where it came to rest to have moved: less than to
     /// differ, so that what has been found is seen to move, but well beyond noise, which comes anew with every frame.
     #[inline]
-    pub(super) fn change(&self, level: f32, noise: f32, swing: f32) -> f32 {
-        (0.6 * (self.base + self.slope * level)).max(6.0 * noise).max(SWINGS * swing)
+    pub(super) fn change(&self, level: f32, noise: f32) -> f32 {
+        (0.6 * (self.base + self.slope * level)).max(6.0 * noise)
     }
 }
 
@@ -60,7 +60,7 @@ mod tests {
     fn more_sensitive_is_less_demanding() {
         let steps: Vec<_> = [0.0, 0.25, 0.5, 0.75, 1.0].map(Thresholds::new).to_vec();
         for pair in steps.windows(2) {
-            assert!(pair[0].difference(100.0, 1.0, 0.0) > pair[1].difference(100.0, 1.0, 0.0));
+            assert!(pair[0].difference(100.0, 1.0) > pair[1].difference(100.0, 1.0));
             assert!(pair[0].area > pair[1].area);
         }
     }

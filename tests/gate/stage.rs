@@ -63,6 +63,8 @@ pub(crate) struct Stage {
     pub(crate) height: usize,
     pub(crate) events: Vec<Told>,
     pub(crate) settled: Vec<Outcome>,
+    /// What decided about the settled frames, where a value did.
+    pub(crate) because: Vec<&'static str>,
     pub(crate) given: u64,
     pub(crate) chosen: u64,
     noise: Vec<i16>,
@@ -84,6 +86,7 @@ impl Stage {
             height: 180,
             events: Vec::new(),
             settled: Vec::new(),
+            because: Vec::new(),
             given: 0,
             chosen: 0,
             noise: Vec::new(),
@@ -129,6 +132,8 @@ impl Stage {
 
     fn note(&mut self, observation: &Observation, t: f64) {
         self.settled.extend(observation.settled.iter().map(|settled| settled.outcome));
+        self.because
+            .extend(observation.settled.iter().filter_map(|settled| settled.because).map(|because| because.what));
         for signal in &observation.signals {
             match signal {
                 Signal::Start(candidate) => {

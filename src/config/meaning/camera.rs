@@ -46,8 +46,11 @@ fn read(section: &Section<'_>, prompt: &Arc<str>, names: &mut Names) -> Option<C
     let own_prompt = model::question(section, "prompt");
     let views = [("whole", View::Whole), ("region", View::Region), ("both", View::Both)];
     let view = section.choice("view", &views);
-    let masks = regions::read(section, "masks");
-    let gate = gate(&section.section("gate"), masks);
+    let gate = gate::Settings {
+        masks: regions::read(section, "masks"),
+        zones: regions::read(section, "zones"),
+        ..gate(&section.section("gate"))
+    };
     let enabled = section.switch("enabled");
     let rules = rules(section);
     Some(CameraConfig {
@@ -69,7 +72,7 @@ fn read(section: &Section<'_>, prompt: &Arc<str>, names: &mut Names) -> Option<C
     })
 }
 
-fn gate(section: &Section<'_>, masks: Vec<crate::units::Polygon>) -> gate::Settings {
+fn gate(section: &Section<'_>) -> gate::Settings {
     let default = gate::Settings::default();
     let (short, long) = (Duration::from_millis(100), Duration::from_secs(86_400));
     let settings = gate::Settings {
@@ -84,7 +87,8 @@ fn gate(section: &Section<'_>, masks: Vec<crate::units::Polygon>) -> gate::Setti
         reuse_for: section.duration("reuse_for", Duration::ZERO..=long).map_or(default.reuse_for, |found| found.value),
         budget: model::budget(section).unwrap_or(default.budget),
         share: model::share(section).unwrap_or(default.share),
-        masks,
+        masks: default.masks,
+        zones: default.zones,
     };
     if settings.min_interval > settings.refresh {
         let span = section.span("min_interval").or_else(|| section.span("refresh"));

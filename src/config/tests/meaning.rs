@@ -26,7 +26,7 @@ fn keys_arrive_where_they_belong() {
         "node = \"garage\"\n[mqtt]\nurl = \"mqtts://broker.lan\"\nprefix = \"house/eyes\"\nkeep_alive = \"1m\"\n\
          [model]\nprompt = \"Say it.\"\nthreads = 2\nprecision = \"int8\"\nprovider = \"cpu\"\npath = \"set\"\n\
          [[camera]]\nid = \"a\"\nurl = \"rtsp://host/x\"\ntransport = \"udp\"\ndecode = \"keyframes\"\ndecoder = \"avdec_h264\"\n\
-         fps = 2.5\nmasks = [[[0, 0], [1, 0], [1, 0.5]]]\nenabled = false\n[camera.gate]\nsettle = \"500ms\"\n\
+         fps = 2.5\nmasks = [[[0, 0], [1, 0], [1, 0.5]]]\nzones = [[[0, 0], [1, 0], [1, 1], [0, 1]]]\nenabled = false\n[camera.gate]\nsettle = \"500ms\"\n\
          [[camera.rule]]\nid = \"parcel\"\nask = \"Is there a parcel?\"\n\
          [[camera]]\nid = \"b\"\nurl = \"clip.mp4\"\nloop = true\npace = \"fast\"\nprompt = \"And here?\"\n",
     )
@@ -43,7 +43,8 @@ fn keys_arrive_where_they_belong() {
         (a.source.decode, a.source.decoder.as_deref(), a.source.fps),
         (Decode::Keyframes, Some("avdec_h264"), 2.5)
     );
-    assert_eq!((a.gate.settle, a.gate.masks[0].0.len(), a.enabled), (Duration::from_millis(500), 3, false));
+    assert_eq!((a.gate.settle, a.enabled), (Duration::from_millis(500), false));
+    assert_eq!((a.gate.masks[0].0.len(), a.gate.zones[0].0.len()), (3, 4));
     assert_eq!((a.rules[0].id.as_str(), &*a.rules[0].ask), ("parcel", "Is there a parcel?"));
     assert!(
         matches!(&b.source.location, Location::File { path, pace: Pace::Fast, repeat: true } if path == Path::new("clip.mp4"))

@@ -78,6 +78,7 @@ fn masks() {
     );
     snapshot!("masks_flat", report_camera("masks = [[0, 0], [0.5, 0], [0.5, 0.5]]"));
     snapshot!("masks_kind", report_camera("masks = \"left\""));
+    snapshot!("zones", report_camera("zones = [[[0.0, 0.0], [1.0, 0.0]], [[0.0, 0.0], [1.2, 0.0], [1.0, 1.0]]]\n"));
 }
 
 #[test]

@@ -75,6 +75,9 @@ impl Told {
             tokens: 12,
             p_yes: Vec::new(),
             timing,
+            likeness: None,
+            nearest: None,
+            recalled: false,
         };
         self.recorder.answered(&self.camera, &answer);
         self.event(if start { Kind::Start } else { Kind::Update }, from, second, words);
