@@ -15,7 +15,7 @@
 )]
 
 #[path = "../tests/support/rtsp_server.rs"]
-#[expect(dead_code, unreachable_pub, reason = "each user needs its part")]
+#[expect(unreachable_pub, reason = "the tests share it")]
 mod rtsp_server;
 
 use std::io::{BufRead, BufReader};

