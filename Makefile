@@ -5,7 +5,7 @@ CARGO ?= cargo
 
 export ORT_DYLIB_PATH ?= $(CURDIR)/.cache/onnxruntime/libonnxruntime.so
 
-.PHONY: help rust setup demo build test lint fmt bench bench-compare gate-instructions clean
+.PHONY: help rust setup demo build test fuzz lint fmt bench bench-compare gate-instructions clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -29,6 +29,9 @@ test: setup ## run all tests; says at the end what was skipped
 	$(CARGO) test --locked --no-fail-fast
 	@[ -f "$$EYEWITNESS_CLIPS/labels.json" ] || echo "skipped: recorded footage with ground truth (tests/clips.rs): EYEWITNESS_CLIPS names no folder with labels.json and its clips" >&2
 	@[ -f "$$EYEWITNESS_LOOKALIKE/config.json" ] || echo "skipped: parity with a full-size model set (tests/model_parity.rs): EYEWITNESS_LOOKALIKE names no folder with one" >&2
+
+fuzz: setup ## feed the gate far more random streams than `make test` does (PROPTEST_CASES, else 2000)
+	PROPTEST_CASES=$${PROPTEST_CASES:-2000} $(CARGO) test --locked --release --test gate_accounting
 
 lint: setup ## check formatting and lints, warnings denied
 	$(CARGO) fmt --check

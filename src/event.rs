@@ -149,7 +149,7 @@ pub struct Event {
     pub confidence: Option<f32>,
     pub cause: Cause,
     pub source: Source,
-    /// Why there are no words, or why the event ended; in words.
+    /// Why there are no words, why the event ended, or what is wrong with the camera; in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// `set/precision@provider`

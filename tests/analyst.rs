@@ -107,7 +107,7 @@ fn candidate(lane: usize, seq: u64, at: Moment, started_at: Moment) -> Candidate
     let picture = Picture::packed(16, 16, PixelFormat::I420, colour, vec![0; 384]).unwrap();
     let frame = Frame { camera: id(lane), seq, at, pts: None, lone: false, picture };
     let region = seq.is_multiple_of(2).then_some(Region { x: 0.2, y: 0.2, w: 0.1, h: 0.1 });
-    Candidate { frame, cause: Cause::Motion, region, started_at }
+    Candidate { frame, cause: Cause::Motion, region, started_at, reason: None }
 }
 
 fn settings(budgets: &[u32; CAMERAS], of_box: u32, own_time: [bool; CAMERAS], seed: Option<u64>) -> analyst::Settings {

@@ -323,10 +323,10 @@ impl Lane {
             };
             displaced.frames.push(settled);
             // The event is announced all the same.
-            if let Letter::Unseen { started_at, at: seen_at, cause, region, reason, .. } =
+            if let Letter::Unseen { started_at, at: seen_at, cause, region, wrong, reason, .. } =
                 letter.without_picture(settled, reason)
             {
-                let letter = Letter::Unseen { started_at, at: seen_at, cause, region, reason, settled: None };
+                let letter = Letter::Unseen { started_at, at: seen_at, cause, region, wrong, reason, settled: None };
                 self.queue.insert(at, (letter, since));
             }
         }

@@ -18,6 +18,8 @@ pub(super) enum Letter {
         at: Moment,
         cause: Cause,
         region: Option<Region>,
+        /// What is wrong with the camera ([`Candidate::reason`]).
+        wrong: Option<&'static str>,
         reason: String,
         settled: Option<Settled>,
     },
@@ -73,6 +75,7 @@ impl Letter {
                 at: candidate.frame.at,
                 cause: candidate.cause,
                 region: candidate.region,
+                wrong: candidate.reason,
                 reason,
                 settled: Some(settled),
             },

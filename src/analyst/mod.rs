@@ -178,16 +178,17 @@ impl<A: Ask> Analyst<A> {
                     started_at: candidate.started_at,
                     at: candidate.frame.at,
                     region: candidate.region,
+                    wrong: candidate.reason,
                 };
                 let (said, report) = self.look(lane, candidate, waited, listener).await;
                 self.inbox.report(lane, report);
                 Some(self.stories[lane].tell(sight, said, random))
             }
-            Letter::Unseen { started_at, at, cause, region, reason, settled } => {
+            Letter::Unseen { started_at, at, cause, region, wrong, reason, settled } => {
                 if let Some(settled) = settled {
                     listener.frame(&self.settings.cameras[lane].id, settled);
                 }
-                let sight = Sight { kind: Kind::Start, cause, started_at, at, region };
+                let sight = Sight { kind: Kind::Start, cause, started_at, at, region, wrong };
                 Some(self.stories[lane].tell(sight, Said::Nothing(reason), random))
             }
             Letter::Skipped(settled) => {

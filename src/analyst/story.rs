@@ -35,6 +35,8 @@ pub(crate) struct Sight {
     pub(crate) started_at: Moment,
     pub(crate) at: Moment,
     pub(crate) region: Option<Region>,
+    /// What is wrong with the camera.
+    pub(crate) wrong: Option<&'static str>,
 }
 
 #[derive(Debug)]
@@ -61,7 +63,7 @@ impl Story {
 
     /// A start or an update. `random` makes the id of a new event.
     pub(crate) fn tell(&mut self, sight: Sight, said: Said, random: u128) -> Event {
-        let Sight { kind, cause, started_at, at, region } = sight;
+        let Sight { kind, cause, started_at, at, region, wrong } = sight;
         let fresh = || Running { id: EventId::new(started_at.wall, random), cause, words: None, region: None };
         if kind == Kind::Start {
             self.running = Some(fresh());
@@ -79,6 +81,10 @@ impl Story {
                 (Some(words), Source::Cache, None)
             }
             Said::Nothing(reason) => (None, Source::None, Some(reason)),
+        };
+        let reason = match (wrong, reason) {
+            (Some(wrong), Some(reason)) => Some(format!("{wrong}; {reason}")),
+            (wrong, reason) => reason.or(wrong.map(str::to_owned)),
         };
         let timing_ms = words.as_ref().and_then(|words| words.timing);
         let event = self.event(id, kind, cause, started_at, words, source);
@@ -155,7 +161,7 @@ mod tests {
     }
 
     fn sight(kind: Kind, second: u64) -> Sight {
-        Sight { kind, cause: Cause::Motion, started_at: at(10), at: at(second), region: None }
+        Sight { kind, cause: Cause::Motion, started_at: at(10), at: at(second), region: None, wrong: None }
     }
 
     fn words(text: &str) -> Said {
@@ -190,5 +196,17 @@ mod tests {
         let end = story.end(at(10), at(20), EndReason::CameraLost, 2);
         assert_eq!((end.id, end.source), (start.id, Source::None));
         assert_eq!(end.reason.as_deref(), Some("the camera gave no more frames"));
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_camera_is_the_reason() {
+        let mut story = story();
+        let covered = Sight { cause: Cause::Tamper, wrong: Some("the camera is covered"), ..sight(Kind::Start, 11) };
+        let start = story.tell(covered, words("A dark wall."), 1);
+        assert_eq!((start.cause, start.reason.as_deref()), (Cause::Tamper, Some("the camera is covered")));
+        let end = story.end(at(10), at(20), EndReason::Quiet, 2);
+        assert_eq!((end.cause, end.reason), (Cause::Tamper, None));
+        let start = story.tell(covered, Said::Nothing("the model was busy".into()), 3);
+        assert_eq!(start.reason.as_deref(), Some("the camera is covered; the model was busy"));
     }
 }

@@ -77,6 +77,8 @@ pub struct Candidate {
     pub region: Option<Region>,
     /// When the event began: of all its candidates the same.
     pub started_at: Moment,
+    /// What is wrong with the camera, in words; only with [`Cause::Tamper`].
+    pub reason: Option<&'static str>,
 }
 
 /// What the gate says about a camera, in order: start, any number of updates, end; then the next start.

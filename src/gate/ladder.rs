@@ -4,10 +4,12 @@
 use std::time::Duration;
 
 use super::candidate::{EndReason, Motion, Observation, Outcome, Settled};
-use super::life::{Life, View};
+use super::described::View;
+use super::life::Life;
 use super::motion::{Sight, Watcher};
 use super::places::Places;
 use super::settings::Settings;
+use super::tamper::{Finding, Look, Tamper};
 use super::thresholds::GAP;
 use crate::clock::Moment;
 use crate::frame::Frame;
@@ -19,6 +21,7 @@ use crate::ids::CameraId;
 pub struct Gate {
     camera: CameraId,
     watcher: Watcher,
+    tamper: Tamper,
     life: Life,
     last: Option<Moment>,
     /// Usual time between two frames.
@@ -43,7 +46,7 @@ impl Gate {
     pub fn new(camera: CameraId, settings: Settings) -> Self {
         let life = Life::new(&settings);
         let watcher = Watcher::new(settings.sensitivity, Places::new(settings.masks, settings.zones));
-        Self { camera, watcher, life, last: None, interval: Duration::ZERO, awaits: false }
+        Self { camera, watcher, tamper: Tamper::new(), life, last: None, interval: Duration::ZERO, awaits: false }
     }
 
     /// Whose frames it decides about.
@@ -84,19 +87,26 @@ impl Gate {
         // However long ago the last one was: the camera has been there all the time.
         self.last = Some(frame.at);
         let mut out = Observation::default();
-        self.settle(frame, &sight, &mut out);
+        self.conclude(frame, sight, &mut out);
         out
     }
 
     fn look(&mut self, frame: Frame, out: &mut Observation) {
         self.last = Some(frame.at);
         let sight = self.watcher.watch(&frame.picture, frame.at.mono);
-        self.settle(frame, &sight, out);
+        self.conclude(frame, sight, out);
     }
 
-    fn settle(&mut self, frame: Frame, sight: &Sight, out: &mut Observation) {
-        out.motion = motion(sight);
-        let view = View { sight, classes: self.watcher.classes() };
+    /// What follows from what is seen.
+    fn conclude(&mut self, frame: Frame, mut sight: Sight, out: &mut Observation) {
+        out.motion = motion(&sight);
+        let (cells, place) = (self.watcher.cells(), self.watcher.place());
+        let scene = self.watcher.scene();
+        let look = Look { picture: &frame.picture, at: frame.at, sight: &sight, cells, scene, place };
+        let tamper = self.tamper.observe(&look);
+        // A picture that shows nothing, or the old scene again, is no other scene; one that was taken for nothing may be.
+        sight.other_scene = tamper == Finding::News || sight.other_scene && !self.tamper.explains();
+        let view = View { sight: &sight, classes: self.watcher.classes(), cells, tamper };
         self.life.observe(frame, &view, out);
     }
 
@@ -116,7 +126,7 @@ impl Gate {
     /// keyframe now and then will do.
     #[must_use]
     pub fn wants_all(&self) -> bool {
-        !self.life.is_idle() || !self.watcher.has_learnt()
+        !self.life.is_idle() || !self.watcher.has_learnt() || self.tamper.doubts()
     }
 
     /// The camera is lost or the daemon stops: a held frame is settled and a running event ends, at its last movement.
@@ -130,6 +140,7 @@ impl Gate {
     fn end(&mut self, reason: EndReason, out: &mut Observation) {
         self.life.interrupt(reason, out);
         self.watcher.forget();
+        self.tamper.forget();
         self.last = None;
         self.awaits = false;
     }

@@ -10,6 +10,7 @@ use super::exposure::{Exposure, Fitter};
 use super::kinds::{Kind, Rules};
 use super::luma::{Grid, Shrink};
 use super::places::{Place, Places};
+use super::portrait::Cells;
 use super::thresholds::{GAP, LEARNING, LEARNING_FRAMES, PATIENCE, SLOW, Thresholds};
 use crate::frame::Picture;
 use crate::units::Region;
@@ -134,6 +135,21 @@ impl Watcher {
     /// Whether the last picture was of another scene, or in another light, in a way that only more pictures can tell.
     pub(super) fn is_puzzled(&self) -> bool {
         self.other_since.is_some()
+    }
+
+    /// The small luma of the last frame.
+    pub(super) fn cells(&self) -> Cells<'_> {
+        Cells { luma: &self.frame, cols: self.grid.map_or(1, |grid| grid.cols) }
+    }
+
+    /// The empty scene, once it has been learnt, row by row.
+    pub(super) fn scene(&self) -> Option<&[f32]> {
+        self.has_learnt().then(|| self.background.level())
+    }
+
+    /// What each cell is good for, row by row.
+    pub(super) fn place(&self) -> &[Place] {
+        &self.place
     }
 
     /// Looks at a picture taken at `at`, which never goes back.

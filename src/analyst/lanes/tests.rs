@@ -17,7 +17,7 @@ fn candidate(seq: u64, started_at: f64) -> Candidate {
     let picture = Picture::packed(16, 16, PixelFormat::I420, colour, vec![0; 384]).unwrap();
     let camera = CameraId::new("c").unwrap();
     let frame = Frame { camera, seq, at: at(started_at), pts: None, lone: false, picture };
-    Candidate { frame, cause: Cause::Motion, region: None, started_at: at(started_at) }
+    Candidate { frame, cause: Cause::Motion, region: None, started_at: at(started_at), reason: None }
 }
 
 fn start(seq: u64) -> Signal {

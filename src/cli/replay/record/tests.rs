@@ -32,6 +32,7 @@ fn candidate(seq: u64, second: f64) -> Candidate {
         cause: Cause::Motion,
         region: Some(REGION),
         started_at: moment(second - 0.4),
+        reason: None,
     }
 }
 

@@ -64,7 +64,8 @@ impl Told {
         self.observed(&frame, 0.12);
         let region = Region { x: 0.3, y: 0.2, w: 0.25, h: 0.7 };
         let settled = Settled::new(&frame, if words.is_some() { Outcome::Described } else { Outcome::Expired });
-        let candidate = Candidate { frame, cause: Cause::Motion, region: Some(region), started_at: at(from) };
+        let candidate =
+            Candidate { frame, cause: Cause::Motion, region: Some(region), started_at: at(from), reason: None };
         self.recorder.chosen(&self.camera, &candidate, start);
         self.recorder.settled(&self.camera, &settled);
         let timing = Timing { total: Duration::from_millis(110), ..Timing::default() };
