@@ -52,6 +52,8 @@ pub(super) struct Witnesses {
     /// How long the rows are that they were chosen for.
     cols: usize,
     cells: usize,
+    /// Scratch: the clearest steps of each part, found so far.
+    found: [Vec<Pair>; PARTS * PARTS],
 }
 
 impl Witnesses {
@@ -75,7 +77,7 @@ impl Witnesses {
         let (cols, rows) = (scene.cols, scene.luma.len() / scene.cols);
         // Further apart than the blur of a lens out of focus, nearer than most things are wide.
         let reach = (cols / 40).max(1);
-        let mut found: Vec<Vec<Pair>> = vec![Vec::new(); PARTS * PARTS];
+        self.found.iter_mut().for_each(Vec::clear);
         for first in (0..scene.luma.len()).filter(|&i| allowed(i)) {
             let (col, row) = (first % cols, first / cols);
             let part = row * PARTS / rows * PARTS + col * PARTS / cols;
@@ -84,15 +86,15 @@ impl Witnesses {
             for second in [right, below].into_iter().flatten().filter(|&i| allowed(i)) {
                 let step = scene.luma[second] - scene.luma[first];
                 if step.abs() >= STEP {
-                    found[part].push(Pair { first, second, part, step });
+                    keep_clearest(&mut self.found[part], Pair { first, second, part, step });
                 }
             }
         }
-        self.parts = found.iter().filter(|pairs| pairs.len() >= 2).count();
+        self.parts = self.found.iter().filter(|pairs| pairs.len() >= 2).count();
         self.pairs.clear();
-        for pairs in &mut found {
-            pairs.sort_unstable_by(|a, b| b.step.abs().total_cmp(&a.step.abs()));
-            self.pairs.extend(pairs.iter().take(PER_PART));
+        self.pairs.reserve(PARTS * PARTS * PER_PART);
+        for pairs in &self.found {
+            self.pairs.extend(pairs);
         }
         (self.cols, self.cells) = (scene.cols, scene.luma.len());
         self.usual = energy(scene);
@@ -128,6 +130,19 @@ impl Witnesses {
             pair.step += share * (frame.luma[pair.second] - frame.luma[pair.first] - pair.step);
         }
         self.usual += share * (energy(frame) - self.usual);
+    }
+}
+
+/// Takes a pair up, in the place of the faintest one where there are enough.
+fn keep_clearest(pairs: &mut Vec<Pair>, pair: Pair) {
+    pairs.reserve(PER_PART - pairs.len());
+    if pairs.len() < PER_PART {
+        pairs.push(pair);
+        return;
+    }
+    let faintest = pairs.iter_mut().min_by(|a, b| a.step.abs().total_cmp(&b.step.abs()));
+    if let Some(faintest) = faintest.filter(|faintest| faintest.step.abs() < pair.step.abs()) {
+        *faintest = pair;
     }
 }
 
