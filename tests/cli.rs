@@ -145,7 +145,7 @@ fn a_config_with_several_problems() {
 #[test]
 fn a_good_config() {
     let folder = Folder::new();
-    folder.write("good.toml", format!("[model]\npath = \"{MODEL}\"\nbudget = \"9/min\"\n{CAMERA}"));
+    folder.write("good.toml", format!("[model]\npath = \"{MODEL}\"\n[http]\nlisten = \"127.0.0.1:8090\"\n{CAMERA}"));
     let ended = run(folder.path(), &["check", "-c", "good.toml"]);
     assert_eq!(ended.status, 0, "{ended:?}");
     assert_snapshot!(ended.out.replace(MODEL, "MODEL"), @r"
@@ -154,7 +154,7 @@ fn a_good_config() {
     ");
     assert_snapshot!(ended.err, @r"
       note: there is no `[mqtt]` table: events are logged, but reach nobody else.
-      note: line 3: `budget` in `[model]` has no effect in this version: budgets are not enforced yet.
+      note: line 4: `listen` in `[http]` has no effect in this version: there is no status page yet.
     Cameras, broker and model were not tried; `--online` does.
     ");
 }
