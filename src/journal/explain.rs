@@ -131,10 +131,31 @@ fn reason(why: &Why) -> String {
     let range = spread(why.value);
     match why.what.as_str() {
         "share of the view that moves" => format!("{value} of the view moved, {threshold} is needed"),
+        "share of the view that moves under masks" => {
+            format!("{value} of the view moved under masks, {threshold} would be enough elsewhere")
+        }
+        "share of the view that moves outside the zones" => {
+            format!("{value} of the view moved outside the zones, {threshold} would be enough within")
+        }
+        "share of the view that moves in a lone keyframe" => {
+            format!("{value} of the view moved in a lone keyframe, so everything around it was decoded and looked at")
+        }
+        "how good a look it gives, against the best" => format!("a look of {range}, the best {threshold}"),
+        "frames in which it showed" => format!("it showed in {range} frames, {threshold} are needed"),
+        "bits that differ from the picture described last" => {
+            format!("{range} of 256 bits differ from the picture described last, more than {threshold} are news")
+        }
+        "seconds since the last description, and things are where they were" => {
+            format!("{range} s since the last one and things are where they were, so not before {threshold} s")
+        }
+        "seconds since a picture like the described one" => {
+            format!("{range} s since it looked like the one described, compared again after {threshold} s")
+        }
         "share of the view in other light" => format!("{value} of the view in other light, {threshold} is enough"),
         "seconds since the last description" => format!("{range} s since the last one, {threshold} s are needed"),
         "seconds until the model was free" => format!("it would have been after {range} s, {threshold} s is the limit"),
         "likeness to an earlier picture" => format!("{range} like an earlier picture, {threshold} is enough"),
+        what if what.contains(" left in ") => format!("{range} {what}, {threshold} needed"),
         what => format!("{what}: {range}, held against {threshold}"),
     }
 }
@@ -214,7 +235,7 @@ mod tests {
             frames(62, 62, Outcome::Described, None),
             event(62, "start", "model", None),
             frames(64, 100, Outcome::Budget, Some(("seconds since the last description", 3.8, 4.0))),
-            frames(102, 110, Outcome::Duplicate, Some(("bits that differ", 3.0, 6.0))),
+            frames(102, 110, Outcome::Duplicate, Some(("bits that differ from the picture described last", 3.0, 24.0))),
             event(108, "end", "cache", None),
         ];
         assert_eq!(
@@ -224,8 +245,8 @@ mod tests {
                 "6.2, 1 frame: the model described it; told as the start of event 01JD",
                 "6.4 to 10.0, 19 frames: the event went on, and it was not yet time for the next description \
                  (0 to 3.8 s since the last one, 4 s are needed)",
-                "10.2 to 11.0, 5 frames: it looked like what was described already (bits that differ: 0 to 3, held \
-                 against 6)",
+                "10.2 to 11.0, 5 frames: it looked like what was described already (0 to 3 of 256 bits differ \
+                 from the picture described last, more than 24 are news)",
                 "10.8: the event 01JD ended",
             ]
         );
