@@ -110,6 +110,7 @@ fn sentence(frames: &Frames, told: &[&Told], show: &dyn Fn(Timestamp) -> String)
     let why = frames.why.as_ref().map_or_else(String::new, |why| format!(" ({})", reason(why)));
     let event = event_of(frames, told).map_or_else(String::new, |told| match (&told.reason, told.source.as_str()) {
         (Some(reason), "none") => format!("; the event {} was told without words: {reason}", told.id),
+        _ if told.kind == "update" => format!("; told as an update of event {}", told.id),
         _ => format!("; told as the {} of event {}", told.kind, told.id),
     });
     format!("{when}, {count}: {}{why}{event}", meaning(frames.outcome))

@@ -81,7 +81,8 @@ fn of_camera(args: &ExplainArgs, length: Option<Duration>, clock: Clock) -> Resu
     let now = clock.now().wall;
     let Asked { from, usual } =
         time(&args.at, now, &zone).map_err(|error| Failure::usage(format!("`--at {}`: {error}", args.at)))?;
-    let window = Window { from, to: later(from, length.unwrap_or(usual)) };
+    // What is to come is nobody's gap.
+    let window = Window { from, to: later(from, length.unwrap_or(usual)).min(now.max(from)) };
     let folder = folder(&config);
     let read = journal::read(&folder, &camera, window.from, window.to)
         .map_err(|error| Failure::failed(format!("{}\n  help: {}", chain(&error), help(&folder))))?;
