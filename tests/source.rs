@@ -355,8 +355,9 @@ async fn a_file_in_real_time_takes_its_time_and_can_repeat() {
     while last.seq < 30 {
         last = camera.frame().await;
     }
+    // One round and a bit, less what a busy machine makes the first picture late; unpaced it would be next to nothing.
     let took = last.at.since(first.at);
-    assert!(took > Duration::from_millis(900), "{took:?}");
+    assert!(took > Duration::from_millis(700), "{took:?}");
     assert_eq!(camera.counters.reconnects(), 0);
     assert_eq!(camera.health.borrow().state, CameraState::Online);
 }

@@ -84,13 +84,14 @@ async fn a_clip_played_twice_gives_the_same_twice() {
 /// The same film in every codec that is here: it sleeps, it wakes, and sees what full decoding sees.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_visit_is_seen_as_with_full_decoding() {
+    eyewitness::source::init().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let x264 = "x264enc speed-preset=ultrafast key-int-max=20 option-string=scenecut=0";
     let encoders = [
         ("x264enc", format!("{x264} bframes=0 ! video/x-h264,profile=constrained-baseline ! mp4mux")),
         ("x264enc", format!("{x264} bframes=3 b-pyramid=true ! video/x-h264,profile=high ! mp4mux")),
         ("x264enc", format!("{x264}:open-gop=1 bframes=2 ! video/x-h264,profile=high ! matroskamux")),
-        ("x265enc", "x265enc speed-preset=ultrafast key-int-max=20 ! matroskamux".to_owned()),
+        ("x265enc", "x265enc speed-preset=ultrafast key-int-max=20 option-string=open-gop=0:scenecut=0 ! h265parse ! matroskamux".to_owned()),
         ("vp8enc", "vp8enc deadline=1 cpu-used=8 keyframe-max-dist=20 ! matroskamux".to_owned()),
         ("avenc_mpeg4", "avenc_mpeg4 gop-size=20 ! matroskamux".to_owned()),
     ];

@@ -179,10 +179,7 @@ impl<D: Clone> Auto<D> {
     /// Takes the next unit. `full`: the decoder cannot take it now.
     pub(super) fn take(&mut self, unit: Unit<D>, full: bool) -> Plan<D> {
         let unit = Unit { time: self.elapsed, ..unit };
-        let jumps = !unit.key && {
-            let calm = !self.wants_all && !matches!(self.mode, Mode::Awake { busy: true, .. });
-            self.sizes.jumps(self.elapsed, unit.bytes, calm)
-        };
+        let jumps = !unit.key && self.sizes.jumps(self.elapsed, unit.bytes, !self.wants_all);
         match self.mode {
             Mode::Awake { since, cause, busy } => self.awake(unit, full, since, cause, busy),
             Mode::Idle => self.idle(unit, jumps),

@@ -84,6 +84,9 @@ impl Drop for ReceivePipeline {
     }
 }
 
+/// The elements behind the one video stream, as soon as there is one.
+type Branch = Arc<Mutex<Option<Vec<gst::Element>>>>;
+
 /// Which streams are slowed down to the pace of their own timestamps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pacing {
@@ -115,24 +118,43 @@ fn rtsp(
         Some(caps.is_some_and(|caps| is_video_rtp(&caps)).to_value())
     });
 
-    let parser = parser(pipeline, Pacing::None, router, life)?;
-    pipeline.add_many([&source, &parser]).map_err(|e| Problem::Pipeline(e.to_string()))?;
-    let input = parser.static_pad("sink").ok_or_else(|| Problem::Pipeline("`parsebin` has no input".to_owned()))?;
-    let (link_to, check) = (input.downgrade(), input.downgrade());
-    let life = Arc::clone(life);
+    pipeline.add(&source).map_err(|e| Problem::Pipeline(e.to_string()))?;
+    let branch: Branch = Arc::default();
+    let (weak, router, told, kept) = (pipeline.downgrade(), Arc::clone(router), Arc::clone(life), Arc::clone(&branch));
     source.connect_pad_added(move |_, pad| {
-        let Some(input) = link_to.upgrade() else { return };
-        let video = pad.current_caps().or_else(|| Some(pad.query_caps(None))).is_some_and(|caps| is_video_rtp(&caps));
-        if video && !input.is_linked() && pad.link(&input).is_err() {
-            tracing::debug!("a stream of the camera could not be linked");
+        let Some(pipeline) = weak.upgrade() else { return };
+        let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+        let mut branch = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if !is_video_rtp(&caps) || !is_free(&pipeline, &mut branch) {
+            return;
+        }
+        let led = unpacked(&pipeline, &caps, &router, &told).and_then(|row| lead(&pipeline, pad, row, &mut branch));
+        if let Err(problem) = led {
+            told.tell(Signal::Failed(problem));
         }
     });
-    source.connect_no_more_pads(move |_| {
-        if check.upgrade().is_some_and(|input| !input.is_linked()) {
-            life.tell(Signal::Failed(Problem::NoVideo));
-        }
-    });
+    let no_video = no_video(&branch, life);
+    source.connect_no_more_pads(move |_| no_video());
     Ok(())
+}
+
+/// What takes a stream out of its RTP packets. What nearly every camera sends goes the shortest way; for the rest there
+/// is an element that finds out what to do, and parses everything once more.
+fn unpacked(
+    pipeline: &gst::Pipeline,
+    caps: &gst::Caps,
+    router: &Arc<Router>,
+    life: &Arc<Life>,
+) -> Result<Vec<gst::Element>, Problem> {
+    let encoding = caps.structure(0).and_then(|s| s.get::<&str>("encoding-name").ok());
+    let (unpacker, codec) = match encoding {
+        Some("H264") => ("rtph264depay", Codec::H264),
+        Some("H265") => ("rtph265depay", Codec::H265),
+        _ => return Ok(vec![parser(pipeline, Pacing::None, router, life)?]),
+    };
+    let mut elements = vec![make(unpacker)?];
+    elements.extend(row(codec, false, router)?);
+    Ok(elements)
 }
 
 fn is_video_rtp(caps: &gst::Caps) -> bool {
@@ -215,7 +237,7 @@ fn parser(
     life: &Arc<Life>,
 ) -> Result<gst::Element, Problem> {
     let parser = make("parsebin")?;
-    let branch: Arc<Mutex<Option<Vec<gst::Element>>>> = Arc::default();
+    let branch: Branch = Arc::default();
     let (weak, router, told, kept) = (pipeline.downgrade(), Arc::clone(router), Arc::clone(life), Arc::clone(&branch));
     parser.connect_pad_added(move |_, pad| {
         let Some(pipeline) = weak.upgrade() else { return };
@@ -235,7 +257,7 @@ fn parser(
 }
 
 /// Tells of a stream without video, if there is none by now.
-fn no_video(branch: &Arc<Mutex<Option<Vec<gst::Element>>>>, life: &Arc<Life>) -> impl Fn() + Send + Sync + 'static {
+fn no_video(branch: &Branch, life: &Arc<Life>) -> impl Fn() + Send + Sync + 'static {
     let (branch, life) = (Arc::clone(branch), Arc::clone(life));
     move || {
         if branch.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
@@ -262,19 +284,35 @@ fn attach(
         None if name.starts_with("video/") => return Err(Problem::UnknownCodec(name.to_owned())),
         None => return Ok(()),
     };
-    if let Some(old) = branch.as_ref() {
-        let in_use = old.first().and_then(|e| e.static_pad("sink")).is_some_and(|pad| pad.is_linked());
-        if in_use {
-            return Ok(());
-        }
-        remove(pipeline, old);
+    if !is_free(pipeline, branch) {
+        return Ok(());
     }
     let paced = match pacing {
         Pacing::None => false,
         Pacing::All => true,
         Pacing::NotJpeg => codec != Codec::Jpeg,
     };
-    let row = row(codec, paced, router)?;
+    lead(pipeline, pad, row(codec, paced, router)?, branch)
+}
+
+/// Whether there is no video stream yet; one that is gone is taken out.
+fn is_free(pipeline: &gst::Pipeline, branch: &mut Option<Vec<gst::Element>>) -> bool {
+    let Some(old) = branch.as_ref() else { return true };
+    if old.first().and_then(|e| e.static_pad("sink")).is_some_and(|pad| pad.is_linked()) {
+        return false;
+    }
+    remove(pipeline, old);
+    *branch = None;
+    true
+}
+
+/// Puts the elements behind the pad of a running pipeline.
+fn lead(
+    pipeline: &gst::Pipeline,
+    pad: &gst::Pad,
+    row: Vec<gst::Element>,
+    branch: &mut Option<Vec<gst::Element>>,
+) -> Result<(), Problem> {
     chain(pipeline, &row)?;
     for element in row.iter().rev() {
         element.sync_state_with_parent().map_err(|e| Problem::Pipeline(e.to_string()))?;
@@ -282,7 +320,7 @@ fn attach(
     let input = row.first().and_then(|e| e.static_pad("sink"));
     let linked = input.is_some_and(|input| pad.link(&input).is_ok());
     *branch = Some(row);
-    if linked { Ok(()) } else { Err(Problem::Pipeline(format!("the {codec} stream does not fit its parser"))) }
+    if linked { Ok(()) } else { Err(Problem::Pipeline("the stream does not fit its parser".to_owned())) }
 }
 
 fn row(codec: Codec, paced: bool, router: &Arc<Router>) -> Result<Vec<gst::Element>, Problem> {

@@ -199,6 +199,8 @@ impl Router {
                 flow
             }
             Plan::Wake(units) => {
+                let ends = |fed: Option<&Fed<Coded>>| fed.and_then(|fed| fed.unit.pts);
+                tracing::debug!(from = ?ends(units.front()), to = ?ends(units.back()), "what was kept is decoded");
                 pipeline.expect_burst(units.len());
                 for (i, Fed { unit, silent }) in units.into_iter().enumerate() {
                     let unit = Unit { lone: false, ..unit };

@@ -1,5 +1,8 @@
-//! Motion as the encoder sees it: what moves costs bits. Sums of unit sizes over a short window, held against how they
-//! were lately, in robust statistics of their logarithm. Keyframes say nothing here and are left out. Pure.
+//! Motion as the encoder sees it: what moves costs bits. Unit sizes over a short window, held against the largest that
+//! were usual lately. Keyframes say nothing here and are left out. Pure.
+//!
+//! The upper end is what counts, not the spread: a calm scene's packets are nearly empty, so that their sizes vary by
+//! large factors and still never come near those of somebody who walks.
 //!
 //! Not every stream tells: where noise fills the packets, or the encoder spends the same on a still scene as on a busy
 //! one, a person does not show. [`Sizes::tells`] knows.
@@ -7,26 +10,30 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Units are summed up over so long, because single ones vary with their place in the pattern of B-frames.
+/// Units are looked at over so long, because single ones vary with their place in the pattern of B-frames, ...
 const WINDOW: Duration = Duration::from_millis(150);
+/// ... and at least so many of them.
+const LEAST_UNITS: usize = 2;
 /// What counts as lately, at most and at least.
-const MEMORY: Duration = Duration::from_secs(60);
+const MEMORY: Duration = Duration::from_secs(120);
 const LEAST: Duration = Duration::from_secs(4);
 /// The statistics are worked out anew so often.
 const RENEW: Duration = Duration::from_secs(1);
-/// A jump is so many times the usual spread, ...
-const SPREADS: f32 = 5.0;
-/// ... by at least this factor, because a very regular stream has next to no spread, ...
-const FACTOR: f32 = 1.6;
-/// ... and by so many bytes per unit: a skipped block costs nothing, so anything is a multiple of it.
+/// One in so many windows may be larger than the largest usual one, and one more.
+const ONE_IN: usize = 400;
+/// A jump goes so far beyond the largest usual size, ...
+const MARGIN: f32 = 0.25;
+/// ... and by so many bytes beyond the median: a skipped block costs nothing, so anything is a multiple of it.
 const LEAST_BYTES: f32 = 100.0;
+/// When something happens, it began up to so long before anybody noticed.
+const UNNOTICED: Duration = Duration::from_secs(3);
 /// What a thing costs that moves: bytes per pixel of it, measured at about 1.5 bits; and what share of the view the
 /// smallest thing covers that has to be noticed.
 const BYTES_PER_PIXEL: f32 = 0.19;
 const THING: f32 = 0.01;
-/// A false alarm raises the threshold by this factor; it falls back by half in `FORGET`.
-const RAISE: f32 = 1.6;
-const MOST_RAISED: f32 = 8.0;
+/// A false alarm raises the margin by this factor; it falls back by half in `FORGET`.
+const RAISE: f32 = 2.0;
+const MOST_RAISED: f32 = 16.0;
 const FORGET: Duration = Duration::from_secs(180);
 /// A stream that did not tell of a visit is not believed for so long.
 const DISTRUST: Duration = Duration::from_secs(600);
@@ -35,22 +42,22 @@ const DISTRUST: Duration = Duration::from_secs(600);
 pub(super) struct Sizes {
     pixels: f32,
     window: VecDeque<(Duration, f32)>,
-    /// Window sums that do not overlap, as logarithms, of times when nothing happened.
+    /// The levels of windows that do not overlap, of times when nothing happened.
     lately: VecDeque<(Duration, f32)>,
     usual: Option<Usual>,
     renewed: Duration,
     sorted: Vec<f32>,
-    /// By what factor false alarms have raised the threshold, and since when.
+    /// By what factor false alarms have raised the margin, and since when.
     raised: f32,
     raised_at: Duration,
     missed_at: Option<Duration>,
 }
 
-/// Median of the logarithms and their spread (as a standard deviation).
+/// In bytes per unit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Usual {
     median: f32,
-    spread: f32,
+    largest: f32,
 }
 
 impl Sizes {
@@ -82,12 +89,15 @@ impl Sizes {
     /// so this is how it usually is.
     pub(super) fn jumps(&mut self, time: Duration, bytes: usize, calm: bool) -> bool {
         self.window.push_back((time, bytes as f32));
-        while self.window.len() > 1 && self.window.front().is_some_and(|&(first, _)| time - first >= WINDOW) {
+        while self.window.len() > LEAST_UNITS && self.window.front().is_some_and(|&(first, _)| time - first >= WINDOW) {
             self.window.pop_front();
         }
-        let jumps = self.usual.is_some_and(|usual| self.exceeds(usual, time));
+        let level = self.level();
+        let jumps = self.usual.is_some_and(|usual| level > self.limit(usual, time));
         if calm {
-            self.remember(time);
+            self.remember(time, level);
+        } else {
+            self.forget_since(time.saturating_sub(UNNOTICED));
         }
         jumps
     }
@@ -106,27 +116,26 @@ impl Sizes {
     /// Whether someone who comes into view would show in the sizes, as far as is known at `time`.
     pub(super) fn tells(&self, time: Duration) -> bool {
         let trusted = self.missed_at.is_none_or(|missed| time.saturating_sub(missed) > DISTRUST);
-        let thing = THING * self.pixels * BYTES_PER_PIXEL * self.window.len() as f32;
-        trusted && self.usual.is_some_and(|usual| self.limit(usual, time) - usual.median.exp() <= thing)
+        let thing = THING * self.pixels * BYTES_PER_PIXEL;
+        trusted && self.usual.is_some_and(|usual| self.limit(usual, time) - usual.median <= thing)
     }
 
-    /// The sum from which on sizes jump.
+    /// The level from which on sizes jump.
     fn limit(&self, usual: Usual, time: Duration) -> f32 {
-        let step = (SPREADS * usual.spread).max(FACTOR.ln()) * self.raised_now(time);
-        let least = LEAST_BYTES * self.window.len() as f32;
-        (usual.median + step).exp().max(usual.median.exp() + least)
+        let margin = 1.0 + MARGIN * self.raised_now(time);
+        (usual.largest * margin).max(usual.median + LEAST_BYTES)
     }
 
-    fn exceeds(&self, usual: Usual, time: Duration) -> bool {
+    /// Bytes per unit of the window, without its largest: a single large unit is the encoder's affair, such as a
+    /// picture coded anew in the middle of a group.
+    fn level(&self) -> f32 {
         let (mut sum, mut largest) = (0.0, 0.0_f32);
         for &(_, size) in &self.window {
             sum += size;
             largest = largest.max(size);
         }
         let count = self.window.len() as f32;
-        // A single large unit is the encoder's affair, such as a picture coded anew in the middle of a group.
-        let rest = if count > 1.0 { (sum - largest) * count / (count - 1.0) } else { sum };
-        rest > self.limit(usual, time)
+        if count > 1.0 { (sum - largest) / (count - 1.0) } else { sum }
     }
 
     fn raised_now(&self, time: Duration) -> f32 {
@@ -134,12 +143,11 @@ impl Sizes {
         1.0 + (self.raised - 1.0) * (-age / FORGET.as_secs_f32()).exp2()
     }
 
-    fn remember(&mut self, time: Duration) {
-        if self.lately.back().is_some_and(|&(last, _)| time - last < WINDOW) {
+    fn remember(&mut self, time: Duration, level: f32) {
+        if self.window.len() < LEAST_UNITS || self.lately.back().is_some_and(|&(last, _)| time - last < WINDOW) {
             return;
         }
-        let sum: f32 = self.window.iter().map(|&(_, size)| size).sum();
-        self.lately.push_back((time, sum.max(1.0).ln()));
+        self.lately.push_back((time, level));
         while self.lately.front().is_some_and(|&(first, _)| time - first > MEMORY) {
             self.lately.pop_front();
         }
@@ -151,20 +159,26 @@ impl Sizes {
         }
     }
 
+    /// What came since `time` is not how it usually is.
+    fn forget_since(&mut self, time: Duration) {
+        while self.lately.back().is_some_and(|&(last, _)| last > time) {
+            self.lately.pop_back();
+        }
+    }
+
     fn renew(&mut self) {
         self.sorted.clear();
         self.sorted.extend(self.lately.iter().map(|&(_, level)| level));
-        let middle = median(&mut self.sorted);
-        self.sorted.iter_mut().for_each(|level| *level = (*level - middle).abs());
-        // 1.4826 makes a standard deviation of it, were they normal.
-        self.usual = Some(Usual { median: middle, spread: 1.4826 * median(&mut self.sorted) });
+        let count = self.sorted.len();
+        let median = nth(&mut self.sorted, count / 2);
+        let largest = nth(&mut self.sorted, count.saturating_sub(2 + count / ONE_IN));
+        self.usual = Some(Usual { median, largest });
     }
 }
 
-/// Of at least one value; reorders them.
-fn median(values: &mut [f32]) -> f32 {
-    let middle = values.len() / 2;
-    if values.is_empty() { 0.0 } else { *values.select_nth_unstable_by(middle, f32::total_cmp).1 }
+/// The value at this place in their order; reorders them.
+fn nth(values: &mut [f32], index: usize) -> f32 {
+    if values.is_empty() { 0.0 } else { *values.select_nth_unstable_by(index, f32::total_cmp).1 }
 }
 
 #[cfg(test)]
