@@ -1,9 +1,10 @@
 //! What a box with several cameras costs: files in a loop, in real time, through the whole walk with the default model.
 //!
-//!     cargo bench --bench cameras -- [--clips DIR] [--cameras N] [--seconds N] [--threads N]
+//!     cargo bench --bench cameras -- [--clips DIR] [--cameras N] [--seconds N] [--threads N] [--decode all]
 //!
 //! Without a folder of clips every camera plays the demo clip. It prints how old frames were when the gate had looked at
-//! them, and what the process took; it fails when a frame was older than a second.
+//! them, and what the process took. With `--decode all` it fails when a frame was older than a second; otherwise pictures
+//! from before a trigger, which were kept undecoded, are as old as they are meant to be.
 
 #![expect(clippy::print_stdout, reason = "a benchmark's output is its figures")]
 
@@ -26,6 +27,7 @@ struct Options {
     cameras: usize,
     seconds: u64,
     threads: usize,
+    decode: String,
 }
 
 /// Files open and codecs settle within so long; nobody promises a frame's age before that.
@@ -92,7 +94,7 @@ fn report(options: &Options, metrics: &Metrics, cpu: f64, most: f64, ages: &mut 
         println!("  {frames:>7}  {}", outcome.name());
     }
     match at(1.0) {
-        age if age < 1.0 => Ok(()),
+        age if age < 1.0 || options.decode != "all" => Ok(()),
         age => Err(format!("a frame was {age:.3} s old at the gate").into()),
     }
 }
@@ -102,14 +104,17 @@ fn config(options: &Options) -> String {
     let mut text = format!("node = \"bench\"\n[model]\nthreads = {}\n", options.threads);
     for n in 0..options.cameras {
         let clip = quoted(&options.clips[n % options.clips.len()]);
-        text.push_str(&format!("[[camera]]\nid = \"c{n}\"\nurl = {clip}\nloop = true\n"));
+        text.push_str(&format!(
+            "[[camera]]\nid = \"c{n}\"\nurl = {clip}\nloop = true\ndecode = \"{}\"\n",
+            options.decode
+        ));
     }
     text
 }
 
 fn options() -> Result<Options, Box<dyn Error>> {
     let demo = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".cache/clips/bikes.mp4");
-    let mut options = Options { clips: vec![demo], cameras: 8, seconds: 60, threads: 1 };
+    let mut options = Options { clips: vec![demo], cameras: 8, seconds: 60, threads: 1, decode: "auto".into() };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         // Cargo says this to every benchmark.
@@ -121,6 +126,7 @@ fn options() -> Result<Options, Box<dyn Error>> {
             "--clips" => options.clips = clips(Path::new(&value))?,
             "--cameras" => options.cameras = value.parse()?,
             "--seconds" => options.seconds = value.parse()?,
+            "--decode" => options.decode = value,
             "--threads" => options.threads = value.parse()?,
             _ => return Err(format!("{word} is no option").into()),
         }
