@@ -18,8 +18,9 @@ const VERDICT: Duration = Duration::from_secs(1);
 /// Keyframes that are no further apart than this will do by themselves; someone who comes is seen that much later, with
 /// everything since. Further apart, the sizes of what lies between must tell.
 const CLOSE: Duration = Duration::from_millis(2500);
-/// A step of the stream's time by more than this, or back, is a new timeline.
+/// A step of the stream's time by more than this, or back by more than pictures are ever out of order, is a new timeline.
 const JUMP: Duration = Duration::from_secs(10);
+const ORDER: Duration = Duration::from_secs(2);
 
 /// Why a camera was woken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -145,7 +146,9 @@ impl<D: Clone> Auto<D> {
     /// a clip waits for that word.
     pub(super) fn comes(&mut self, unit: &Unit<D>) -> bool {
         self.elapsed += self.step(unit.time);
-        self.last = Some(unit.time);
+        // Where only presentation times are known, a picture that others build on comes before them.
+        self.last =
+            Some(self.last.filter(|last| unit.time + ORDER > *last).map_or(unit.time, |last| last.max(unit.time)));
         let settled =
             matches!(self.mode, Mode::Awake { since, .. } if self.elapsed.saturating_sub(since) >= self.settle);
         settled && self.fits(unit)
@@ -193,19 +196,23 @@ impl<D: Clone> Auto<D> {
 
     fn awake(&mut self, unit: Unit<D>, full: bool, since: Duration, cause: Option<Cause>, busy: bool) -> Plan<D> {
         let quiet = !self.wants_all && self.elapsed.saturating_sub(since) >= self.settle;
-        if quiet && !full && self.fits(&unit) {
+        if quiet && !full && unit.key {
             match cause {
                 Some(Cause::Sizes) if !busy => self.sizes.false_alarm(self.elapsed),
                 Some(Cause::Keyframe) if busy => self.sizes.missed(self.elapsed),
                 _ => {}
             }
-            self.notes.slept = true;
-            self.known = None;
-            self.mode = Mode::Idle;
-            return self.lone(unit);
-        }
-        if quiet && unit.key && self.is_blind() && self.sizes.are_known() {
-            self.say(Unfit::Blind);
+            if self.fits(&unit) {
+                self.notes.slept = true;
+                self.known = None;
+                self.mode = Mode::Idle;
+                return self.lone(unit);
+            }
+            // What this waking has taught is known now.
+            self.mode = Mode::Awake { since, cause: None, busy };
+            if self.is_blind() && self.sizes.are_known() {
+                self.say(Unfit::Blind);
+            }
         }
         self.grow(&unit);
         if self.picker.picks(unit.key, full) {
@@ -224,7 +231,8 @@ impl<D: Clone> Auto<D> {
             if !self.fits(&unit) {
                 self.grow(&unit);
                 self.kept.push(unit);
-                return self.give_up(Unfit::Blind);
+                self.say(Unfit::Blind);
+                return self.wake_kept(Cause::Unfit);
             }
             let plan = self.lone(unit);
             self.notes.skipped += self.kept.shrink(&self.limits);
@@ -265,6 +273,11 @@ impl<D: Clone> Auto<D> {
     /// Wakes with what came since the last keyframe; that one's picture was delivered.
     fn wake_running(&mut self, cause: Cause) -> Plan<D> {
         self.notes.skipped += self.kept.drop_earlier();
+        self.wake_kept(cause)
+    }
+
+    /// Wakes with all that was kept; pictures of keyframes were delivered.
+    fn wake_kept(&mut self, cause: Cause) -> Plan<D> {
         let kept = self.waken(cause);
         Plan::Wake(kept.into_iter().map(|unit| Fed { silent: unit.lone, unit }).collect())
     }

@@ -42,8 +42,10 @@ const DISTRUST: Duration = Duration::from_secs(600);
 pub(super) struct Sizes {
     pixels: f32,
     window: VecDeque<(Duration, f32)>,
-    /// The levels of windows that do not overlap, of times when nothing happened.
+    /// The highest level in every stretch of a window's length, of times when nothing happened.
     lately: VecDeque<(Duration, f32)>,
+    /// That of the running stretch.
+    highest: f32,
     usual: Option<Usual>,
     renewed: Duration,
     sorted: Vec<f32>,
@@ -67,6 +69,7 @@ impl Sizes {
             pixels: pixels as f32,
             window: VecDeque::new(),
             lately: VecDeque::new(),
+            highest: 0.0,
             usual: None,
             renewed: Duration::ZERO,
             sorted: Vec::new(),
@@ -144,10 +147,14 @@ impl Sizes {
     }
 
     fn remember(&mut self, time: Duration, level: f32) {
-        if self.window.len() < LEAST_UNITS || self.lately.back().is_some_and(|&(last, _)| time - last < WINDOW) {
+        if self.window.len() < LEAST_UNITS {
             return;
         }
-        self.lately.push_back((time, level));
+        self.highest = self.highest.max(level);
+        if self.lately.back().is_some_and(|&(last, _)| time - last < WINDOW) {
+            return;
+        }
+        self.lately.push_back((time, std::mem::take(&mut self.highest)));
         while self.lately.front().is_some_and(|&(first, _)| time - first > MEMORY) {
             self.lately.pop_front();
         }
@@ -161,6 +168,7 @@ impl Sizes {
 
     /// What came since `time` is not how it usually is.
     fn forget_since(&mut self, time: Duration) {
+        self.highest = 0.0;
         while self.lately.back().is_some_and(|&(last, _)| last > time) {
             self.lately.pop_back();
         }
@@ -246,6 +254,32 @@ mod tests {
         let mut camera = Camera::new();
         assert_eq!(camera.run(600, |i, rng| [4000, 300, 250][i as usize % 3] + rng.usize(0..100)), None);
         assert!(camera.run(1, |i, _| [12_000, 2000, 2000][i as usize % 3]).is_some());
+    }
+
+    #[test]
+    fn what_comes_again_and_again_is_how_it_usually_is() {
+        let mut camera = Camera::new();
+        let mut calm = noise(300.0);
+        let mut pumping = |i: u32, rng: &mut fastrand::Rng| if i % 65 < 2 { 9000 } else { calm(i, rng) };
+        for _ in 0..10 {
+            camera.run(20, &mut pumping);
+        }
+        assert_eq!(camera.run(600, pumping), None);
+    }
+
+    #[test]
+    fn what_somebody_costs_is_not_how_it_usually_is() {
+        let mut camera = Camera::new();
+        camera.run(60, noise(1500.0));
+        // Unnoticed for two seconds, and then known to be there.
+        let mut visit = noise(6000.0);
+        for i in 0..100 {
+            camera.frame += 1;
+            let bytes = visit(i, &mut camera.rng);
+            camera.sizes.jumps(camera.now(), bytes, i < 50);
+        }
+        camera.run(3, noise(1500.0));
+        assert!(camera.run(1, noise(6000.0)).is_some());
     }
 
     #[test]

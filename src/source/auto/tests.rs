@@ -190,6 +190,33 @@ fn far_keyframes_do_where_sizes_tell_also_after_the_gate_has_learnt_the_scene() 
 }
 
 #[test]
+fn a_stream_that_stops_telling_wakes_with_the_group_of_which_nothing_was_seen() {
+    let mut camera = Camera::asleep(Limits::USUAL);
+    camera.saw(10);
+    // The next keyframe is late, and so few sizes are known that nothing follows from them.
+    let plans: Vec<String> = (0..14).map(|_| camera.send(camera.unit(false, Some(FRAME * camera.next)))).collect();
+    assert_eq!(plans, ["-"; 14]);
+    let woke = camera.send(camera.unit(true, Some(FRAME * camera.next)));
+    assert_eq!(woke, "wake ~10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25");
+    assert_eq!((camera.unfit.as_slice(), camera.skipped), ([Unfit::Blind].as_slice(), 0));
+}
+
+#[test]
+fn pictures_out_of_order_do_not_make_time_go_faster() {
+    let mut camera = Camera::new(Limits::USUAL);
+    camera.hear(CALM);
+    // As with B-frames, where only presentation times are known.
+    for second in 0..20_u32 {
+        for place in [0, 4, 2, 1, 3] {
+            let pts = Some(FRAME * (second * 5 + place));
+            let unit = Unit { time: FRAME * (second * 5 + place), ..camera.unit(place == 0, pts) };
+            camera.send(unit);
+        }
+    }
+    assert!(camera.auto.elapsed <= FRAME * 100, "{:?}", camera.auto.elapsed);
+}
+
+#[test]
 fn a_stream_whose_time_jumps_goes_on() {
     let mut camera = Camera::asleep(Limits::USUAL);
     camera.saw(10);
