@@ -56,6 +56,7 @@ struct Coded {
 }
 
 /// Whether a unit comes from what was kept.
+#[derive(Clone, Copy)]
 enum Again {
     No,
     Kept { first: bool, silent: bool },

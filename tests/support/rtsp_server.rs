@@ -62,6 +62,7 @@ pub struct RtspServer {
 }
 
 type Sends = Arc<dyn Fn(usize, Duration) + Send + Sync>;
+type Watch = fn(usize, Duration);
 
 /// User name and password (digest).
 pub type Login = (&'static str, &'static str);
@@ -187,7 +188,7 @@ fn protect(server: &gst_rtsp_server::RTSPServer, factory: &gst_rtsp_server::RTSP
 
 /// Not every test file uses everything here; this does.
 const _: fn(&Stream) -> RtspServer = RtspServer::start;
-const _: fn(&Stream, fn(usize, Duration)) -> RtspServer = RtspServer::start_watched;
+const _: fn(&Stream, Watch) -> RtspServer = RtspServer::start_watched;
 const _: fn(&RtspServer) -> u16 = RtspServer::port;
 const _: fn(&RtspServer) -> String = RtspServer::url;
 const _: fn(RtspServer) -> u16 = RtspServer::stop;

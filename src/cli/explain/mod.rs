@@ -81,8 +81,7 @@ fn of_camera(args: &ExplainArgs, length: Option<Duration>, clock: Clock) -> Resu
     let now = clock.now().wall;
     let Asked { from, usual } =
         time(&args.at, now, &zone).map_err(|error| Failure::usage(format!("`--at {}`: {error}", args.at)))?;
-    // What is to come is nobody's gap.
-    let window = Window { from, to: later(from, length.unwrap_or(usual)).min(now.max(from)) };
+    let window = Window { from, to: later(from, length.unwrap_or(usual)) };
     let folder = folder(&config);
     let read = journal::read(&folder, &camera, window.from, window.to)
         .map_err(|error| Failure::failed(format!("{}\n  help: {}", chain(&error), help(&folder))))?;
@@ -98,6 +97,9 @@ fn of_camera(args: &ExplainArgs, length: Option<Duration>, clock: Clock) -> Resu
             day(window.from)
         )));
     }
+    // What is to come is no gap; only a recording that was watched at its own speed may have run ahead.
+    let known = read.records.iter().map(Record::to).max().unwrap_or(now).max(now);
+    let window = Window { to: window.to.min(known), ..window };
     Ok(journal::explain(&read.records, window, &show))
 }
 
