@@ -36,6 +36,8 @@ const KEY_EVERY: usize = 2 * FPS;
 const WARM_UP: Duration = Duration::from_secs(12);
 /// A visit begins so many frames after its keyframe, each time later.
 const PHASES: [usize; 6] = [7, 21, 46, 33, 2, 14];
+/// Whole groups.
+const SETTLING: usize = 2 * KEY_EVERY;
 const WALK: usize = 3 * FPS;
 const BETWEEN: usize = 8 * FPS;
 
@@ -45,7 +47,7 @@ fn main() {
     gstreamer::init().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let scene = Scene::new();
-    let calm = encode(&scene, (0..10 * FPS).map(|n| (n, None)));
+    let calm = encode(&scene, std::iter::repeat_n(None, 10 * FPS));
     println!("idle stream: {:.0} kbit/s", kbits(&calm));
     cost(folder.path(), &calm, seconds);
     delay(folder.path(), &scene, &calm, visits);
@@ -89,7 +91,7 @@ fn delay(folder: &Path, scene: &Scene, calm: &[Unit], visits: usize) {
         units.extend(calm.iter().take(BETWEEN).cloned());
         begins.push(units.len() + phase);
         let walk = |n: usize| n.checked_sub(*phase).filter(|n| *n < WALK);
-        units.extend(encode(scene, (0..(phase + WALK).next_multiple_of(KEY_EVERY)).map(|n| (n, walk(n)))));
+        units.extend(encode(scene, (0..(phase + WALK).next_multiple_of(KEY_EVERY)).map(walk)));
     }
     units.extend(calm.iter().take(BETWEEN).cloned());
     let film = folder.join("visits.mp4");
@@ -176,8 +178,9 @@ impl Scene {
     }
 }
 
-/// Encodes frames, each with its step of the walk; the first is a keyframe.
-fn encode(scene: &Scene, frames: impl Iterator<Item = (usize, Option<usize>)>) -> Vec<Unit> {
+/// Encodes frames, each with its step of the walk; the first is a keyframe. The encoder has settled before the first of them, as a camera's has:
+/// its first groups cost many times as much as a calm scene does later.
+fn encode(scene: &Scene, steps: impl Iterator<Item = Option<usize>>) -> Vec<Unit> {
     let pipeline = launch(&format!(
         "appsrc name=src format=time block=true caps=video/x-raw,format=I420,width={WIDTH},height={HEIGHT},framerate={FPS}/1 \
          ! x264enc pass=qual quantizer=26 speed-preset=veryfast tune=zerolatency key-int-max={KEY_EVERY} \
@@ -194,7 +197,7 @@ fn encode(scene: &Scene, frames: impl Iterator<Item = (usize, Option<usize>)>) -
         }
         units
     });
-    for (n, step) in frames {
+    for (n, step) in std::iter::repeat_n(None, SETTLING).chain(steps).enumerate() {
         let mut buffer = gstreamer::Buffer::from_slice(scene.frame(n, step));
         buffer.get_mut().unwrap().set_pts(gstreamer::ClockTime::from_mseconds((n * 1000 / FPS) as u64));
         src.push_buffer(buffer).unwrap();
@@ -202,7 +205,7 @@ fn encode(scene: &Scene, frames: impl Iterator<Item = (usize, Option<usize>)>) -
     src.end_of_stream().unwrap();
     let units = taking.join().unwrap();
     pipeline.set_state(gstreamer::State::Null).unwrap();
-    units
+    units[SETTLING..].to_vec()
 }
 
 /// Writes the units as a film, one frame time apart.
