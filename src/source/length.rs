@@ -8,6 +8,7 @@ use gstreamer::prelude::*;
 
 /// A container that has not said it by then does not say it.
 const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(3);
+const ASK_EVERY: gst::ClockTime = gst::ClockTime::from_mseconds(20);
 
 /// Blocks for some milliseconds, at most for [`PATIENCE`]. `None`: it cannot be told, or it is no recording.
 #[must_use]
@@ -29,15 +30,22 @@ pub fn length(path: &Path) -> Option<Duration> {
             let _ = sink.sync_state_with_parent();
         }
     });
-    let opened = pipeline.set_state(gst::State::Paused).is_ok() && is_open(&pipeline);
-    let length = opened.then(|| pipeline.query_duration::<gst::ClockTime>()).flatten();
+    let length = pipeline.set_state(gst::State::Paused).ok().and_then(|_| told(&pipeline));
     let _ = pipeline.set_state(gst::State::Null);
     length.map(|length| Duration::from_nanos(length.nseconds()))
 }
 
-/// Waits until its streams are there. That the pipeline is paused says nothing: it is so without any stream, too.
-fn is_open(pipeline: &gst::Pipeline) -> bool {
-    let wanted = [gst::MessageType::AsyncDone, gst::MessageType::Error, gst::MessageType::Eos];
-    let message = pipeline.bus().and_then(|bus| bus.timed_pop_filtered(PATIENCE, &wanted));
-    message.is_some_and(|message| message.type_() == gst::MessageType::AsyncDone)
+/// Asks until it knows. That the pipeline is paused says nothing: it is so without any stream, too, and is not as long as one
+/// of several streams is empty.
+fn told(pipeline: &gst::Pipeline) -> Option<gst::ClockTime> {
+    let bus = pipeline.bus()?;
+    for _ in 0..PATIENCE.mseconds() / ASK_EVERY.mseconds() {
+        if let Some(length) = pipeline.query_duration::<gst::ClockTime>() {
+            return Some(length);
+        }
+        if bus.timed_pop_filtered(ASK_EVERY, &[gst::MessageType::Error, gst::MessageType::Eos]).is_some() {
+            return None;
+        }
+    }
+    None
 }
