@@ -24,7 +24,7 @@ use eyewitness::gate::{Gate, Motion, Outcome, Settings, Signal};
 use eyewitness::health::CameraHealth;
 use eyewitness::ids::CameraId;
 use eyewitness::pipeline::{Audience, Pipeline};
-use eyewitness::source::{self, Counters, Decode, Location, Pace, mailbox};
+use eyewitness::source::{self, Decode, Location, Pace, mailbox};
 use eyewitness::telemetry::Metrics;
 use eyewitness::vlm::{self, Model};
 use serde_json::Value;
