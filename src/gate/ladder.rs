@@ -1,5 +1,6 @@
-//! The gate of one camera: the rungs from cheap to dear that a frame climbs. Motion first; what comes after it
-//! (duplicates, cached answers, the budget of camera and box) has its place between the sight and the life of the event.
+//! The gate of one camera: the rungs from cheap to dear that a frame climbs. What is seen (`motion`), whether the camera itself
+//! is well (`tamper`), then the life of the event with its duplicates (`life`). Cached answers and budgets come behind it, in
+//! `analyst`, where features and the other cameras are known.
 
 use std::time::Duration;
 

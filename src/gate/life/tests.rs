@@ -12,12 +12,14 @@ struct Told {
     seq: u64,
     signals: Vec<String>,
     outcomes: Vec<(u64, Outcome)>,
+    /// The picture is the same whatever is said to be in view.
+    frozen: bool,
 }
 
 impl Told {
     fn new() -> Self {
         let life = Life::new(&Settings::default());
-        Self { life, seq: 0, signals: Vec::new(), outcomes: Vec::new() }
+        Self { life, seq: 0, signals: Vec::new(), outcomes: Vec::new(), frozen: false }
     }
 
     fn see(&mut self, at: f64, cells: std::ops::Range<usize>, living: bool) {
@@ -39,8 +41,9 @@ impl Told {
         let mut out = Observation::default();
         let frame = Frame { camera, seq: self.seq, at, pts: None, lone: false, picture };
         // What is in view is bright and has a texture.
+        let shown = if self.frozen { 0..100 } else { cells };
         let luma: Vec<_> =
-            (0..100).map(|i| if cells.contains(&i) { 150.0 + (i * 37 % 100) as f32 } else { 50.0 }).collect();
+            (0..100).map(|i| if shown.contains(&i) { 150.0 + (i * 37 % 100) as f32 } else { 50.0 }).collect();
         let cells = Cells { luma: &luma, cols: 10 };
         self.life.observe(frame, &View { sight: &sight, classes: &classes, cells, tamper }, &mut out);
         self.seq += 1;
@@ -66,6 +69,20 @@ fn the_best_frame_of_the_first_moment_starts_the_event() {
     assert_eq!(told.signals, ["start 2 of 1.0"]);
     let superseded = [0, 1, 3, 4].map(|seq| (seq, Outcome::Superseded));
     assert_eq!(told.outcomes, superseded);
+}
+
+#[test]
+fn a_picture_like_the_described_one_is_a_duplicate_once_a_second_until_refresh() {
+    let mut told = Told { frozen: true, ..Told::new() };
+    for i in 0..320 {
+        // Things are said to be elsewhere from 3 s on, but nothing of it shows.
+        told.see(1.0 + 0.2 * f64::from(i), if i < 10 { 0..20 } else { 50..70 }, true);
+    }
+    assert_eq!(told.signals, ["start 0 of 1.0", "update 300 Refresh"]);
+    let duplicates =
+        told.outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::Duplicate).map(|(frame, _)| *frame);
+    // Compared when four seconds are over, then each second.
+    assert_eq!(duplicates.collect::<Vec<_>>()[..3], [20, 25, 30]);
 }
 
 #[test]
