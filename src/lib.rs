@@ -15,6 +15,7 @@ pub mod ids;
 pub mod image;
 pub mod journal;
 pub mod mqtt;
+pub mod onnx;
 pub mod outbox;
 pub mod pipeline;
 pub mod service;

@@ -10,15 +10,16 @@ use std::path::{Path, PathBuf};
 const VOCABULARY: [&str; 8] = ["units", "ids", "clock", "backoff", "frame", "health", "image", "event"];
 
 /// Module, and what it may use besides the vocabulary.
-const STAGES: [(&str, &[&str]); 13] = [
+const STAGES: [(&str, &[&str]); 14] = [
     ("main", &["cli"]),
-    ("cli", &["config", "service", "pipeline", "mqtt", "vlm", "gate", "source", "telemetry", "journal"]),
+    ("cli", &["config", "service", "pipeline", "mqtt", "vlm", "gate", "source", "telemetry", "journal", "onnx"]),
     ("config", &["source", "gate", "vlm", "analyst", "outbox", "mqtt", "telemetry", "journal"]),
     ("service", &["pipeline", "config", "mqtt", "vlm", "telemetry"]),
     ("pipeline", &["config", "source", "gate", "analyst", "vlm", "outbox", "mqtt", "telemetry", "journal"]),
     ("source", &[]),
     ("gate", &[]),
     ("vlm", &[]),
+    ("onnx", &[]),
     ("analyst", &["gate", "vlm"]),
     ("outbox", &[]),
     ("mqtt", &["outbox"]),
@@ -27,9 +28,10 @@ const STAGES: [(&str, &[&str]); 13] = [
 ];
 
 /// Libraries that live in one module.
-const HOMES: [(&str, &str); 8] = [
+const HOMES: [(&str, &str); 9] = [
     ("gstreamer", "source"),
     ("ort", "vlm"),
+    ("prost", "onnx"),
     ("tokenizers", "vlm"),
     ("minijinja", "vlm"),
     ("rumqttc", "mqtt"),
