@@ -33,11 +33,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let options = options()?;
     let clock = Clock::system();
     let settings = Settings {
-        path: options.model,
-        runtime: None,
         provider: Provider::Cpu,
         precision: options.precision,
         threads: options.threads,
+        ..Settings::new(options.model)
     };
     let before = resident_mib();
     let model = Model::start(settings, clock)?;

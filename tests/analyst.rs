@@ -275,13 +275,8 @@ fn root() -> &'static Path {
 }
 
 fn model(clock: Clock) -> Model {
-    let settings = vlm::Settings {
-        path: root().join("models/tiny"),
-        runtime: None,
-        provider: vlm::Provider::Cpu,
-        precision: vlm::Precision::Auto,
-        threads: 1,
-    };
+    let settings =
+        vlm::Settings { provider: vlm::Provider::Cpu, threads: 1, ..vlm::Settings::new(root().join("models/tiny")) };
     Model::start(settings, clock).unwrap()
 }
 

@@ -18,7 +18,7 @@ const STAGES: [(&str, &[&str]); 14] = [
     ("pipeline", &["config", "source", "gate", "analyst", "vlm", "outbox", "mqtt", "telemetry", "journal"]),
     ("source", &[]),
     ("gate", &[]),
-    ("vlm", &[]),
+    ("vlm", &["onnx"]),
     ("onnx", &[]),
     ("analyst", &["gate", "vlm"]),
     ("outbox", &[]),

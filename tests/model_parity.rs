@@ -15,13 +15,7 @@ fn a_full_size_set_computes_what_transformers_computes() {
     };
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/parity-smolvlm-random.json");
     let expected: Value = serde_json::from_slice(&std::fs::read(data).unwrap()).unwrap();
-    let settings = Settings {
-        path: folder.into(),
-        runtime: None,
-        provider: Provider::Cpu,
-        precision: Precision::Fp32,
-        threads: 0,
-    };
+    let settings = Settings { provider: Provider::Cpu, precision: Precision::Fp32, ..Settings::new(folder) };
     let mut engine = Engine::open(&settings, Clock::system()).unwrap();
     assert_eq!((engine.info().picture.width, engine.info().picture.height), (512, 512));
 

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use eyewitness::clock::Clock;
-use eyewitness::vlm::{LoadError, Model, Precision, Provider, RuntimeError, Settings};
+use eyewitness::vlm::{LoadError, Model, RuntimeError, Settings};
 
 fn start(runtime: Option<PathBuf>) -> Result<Model, LoadError> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/tiny");
-    let settings = Settings { path, runtime, provider: Provider::Auto, precision: Precision::Auto, threads: 1 };
+    let settings = Settings { runtime, threads: 1, ..Settings::new(path) };
     Model::start(settings, Clock::system())
 }
 

@@ -50,8 +50,7 @@ fn set_error(folder: &Path) -> String {
 }
 
 fn load_error(folder: &TempDir, provider: Provider) -> LoadError {
-    let settings =
-        Settings { path: folder.path().into(), runtime: None, provider, precision: Precision::Auto, threads: 1 };
+    let settings = Settings { provider, threads: 1, ..Settings::new(folder.path()) };
     Model::start(settings, Clock::system()).unwrap_err()
 }
 

@@ -11,7 +11,7 @@ use eyewitness::clock::Clock;
 use eyewitness::frame::{Colour, Matrix, Picture, PixelFormat, Range};
 use eyewitness::image::{Preprocessor, read_file};
 use eyewitness::units::{Polygon, Region};
-use eyewitness::vlm::{AskError, Engine, Model, Precision, PromptError, Provider, Question, Settings};
+use eyewitness::vlm::{AskError, Engine, Model, PromptError, Provider, Question, Settings};
 use serde_json::Value;
 
 /// The graphs are int8 with ranges taken per picture: one sample in a hundred that is rounded the other way (Pillow's resizer
@@ -30,13 +30,7 @@ fn root() -> &'static Path {
 }
 
 fn settings() -> Settings {
-    Settings {
-        path: root().join("models/tiny"),
-        runtime: None,
-        provider: Provider::Cpu,
-        precision: Precision::Auto,
-        threads: 1,
-    }
+    Settings { provider: Provider::Cpu, threads: 1, ..Settings::new(root().join("models/tiny")) }
 }
 
 fn fixtures() -> (PathBuf, Value) {

@@ -18,7 +18,7 @@ use crate::frame::Picture;
 use crate::image;
 use crate::telemetry;
 use crate::units::Region;
-use crate::vlm::{self, Answer, Model, Precision, Provider, Question};
+use crate::vlm::{self, Answer, Model, Question};
 
 /// Longer than any picture takes on any machine that this is for; an endless answer has to end somewhere.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -62,7 +62,7 @@ pub(super) fn model_settings(folder: Option<&Path>, threads: usize) -> Result<vl
             )
         })?,
     };
-    Ok(vlm::Settings { path, runtime: None, provider: Provider::Auto, precision: Precision::Auto, threads })
+    Ok(vlm::Settings { threads, cache: crate::config::cache_folder(), ..vlm::Settings::new(path) })
 }
 
 fn settings(args: &DescribeArgs) -> Result<vlm::Settings, Failure> {

@@ -29,7 +29,7 @@ use lines::Lines;
 
 pub use difference::{Difference, differing};
 pub use environment::Lookup;
-pub use meaning::default_model_path;
+pub use meaning::{cache_folder, default_model_path};
 pub use problem::{Code, ConfigError, Notice, Problem};
 pub use redact::redact;
 pub use report::SourceText;

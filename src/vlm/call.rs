@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ort::session::RunOptions;
 
+use super::precision::Part;
 use super::question::AskError;
 use crate::clock::{Clock, Moment};
 
@@ -47,11 +48,15 @@ pub(super) struct Call<'a> {
     pub stop: &'a Stop,
     pub clock: Clock,
     pub deadline: Moment,
-    /// Time inside ONNX Runtime so far.
-    pub in_runtime: Duration,
+    /// Time inside ONNX Runtime so far, by [`Part`].
+    pub in_runtime: [Duration; 3],
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
+    pub(super) fn new(stop: &'a Stop, clock: Clock, deadline: Moment) -> Self {
+        Self { stop, clock, deadline, in_runtime: [Duration::ZERO; 3] }
+    }
+
     pub(super) fn expired(&self) -> bool {
         self.stop.raised() || self.clock.now().mono >= self.deadline.mono
     }
@@ -59,7 +64,7 @@ impl Call<'_> {
     /// Runs a graph unless the time is over, and turns its end by [`Stop`] into [`AskError::Expired`].
     pub(super) fn run<T>(
         &mut self,
-        part: &'static str,
+        part: Part,
         run: impl FnOnce(&RunOptions) -> ort::Result<T>,
     ) -> Result<T, AskError> {
         let began = self.clock.now();
@@ -67,7 +72,9 @@ impl Call<'_> {
             return Err(AskError::Expired);
         }
         let result = run(&self.stop.options);
-        self.in_runtime += self.clock.now().since(began);
-        result.map_err(|source| if self.stop.raised() { AskError::Expired } else { AskError::Run { part, source } })
+        self.in_runtime[part as usize] += self.clock.now().since(began);
+        result.map_err(|source| {
+            if self.stop.raised() { AskError::Expired } else { AskError::Run { part: part.words(), source } }
+        })
     }
 }

@@ -1,17 +1,16 @@
-//! The decoder graph: embeddings and the keys and values so far to logits, and one more stretch of keys and values. These
-//! are bound on the device: what one step returns is what the next one takes, and the host never sees it.
-
-use std::sync::Arc;
+//! The decoder graph: embeddings and the keys and values so far to logits. Keys and values are bound on the device and the host
+//! never sees them; small inputs and the logits of one position are made once.
 
 use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::{IoBinding, Session};
-use ort::value::{DynTensor, DynValue, Value, ValueTypeMarker};
+use ort::value::{DynTensor, DynTensorValueType, Tensor};
 
 use super::call::Call;
 use super::graph::{Graph, GraphError};
-use super::precision::GraphFile;
+use super::precision::{GraphFile, Part};
 use super::provider;
 use super::question::AskError;
+use super::sequence::{Layout, Sequence, Store};
 use super::set::ModelSet;
 use super::settings::Provider;
 use super::tensors::{self, Float};
@@ -20,30 +19,64 @@ const EMBEDS: &str = "inputs_embeds";
 const ATTENTION: &str = "attention_mask";
 const POSITIONS: &str = "position_ids";
 const LOGITS: &str = "logits";
-const PART: &str = "decoder";
+const PART: Part = Part::Decoder;
+
+/// Masks longer than this are made anew: kept, they would add up.
+const LONGEST_MASK: usize = 1024;
+
+/// Whether a decoder writes its keys and values in place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    Shared,
+    Grown,
+}
 
 /// `decoder_model_merged`.
 pub(super) struct Decoder {
     session: Session,
     binding: IoBinding,
     embeds: Float,
-    attention: bool,
+    masks: Option<Masks>,
     positions: bool,
-    /// `past_key_values.i.z` and the `present.i.z` that follows it.
-    names: Vec<(String, String)>,
-    /// [1, heads, 0, dim]: what every sequence begins with.
-    nothing: DynTensor,
+    /// Of one token.
+    position: Tensor<i64>,
+    layout: Layout,
+    store: Store,
+    logits: Logits,
+    vocabulary: usize,
     host: MemoryInfo<'static>,
     device: MemoryInfo<'static>,
 }
 
-/// The keys and values of a sequence so far. Cheap to clone: a step makes new ones and leaves these as they are, so one
-/// beginning can be continued many times.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Sequence {
-    past: Option<Arc<Vec<DynValue>>>,
-    /// In tokens.
-    pub length: usize,
+/// Attention masks by length, made once each: all ones, since nothing here is padded.
+#[derive(Default)]
+struct Masks(Vec<Option<Tensor<i64>>>);
+
+impl Masks {
+    fn bind(&mut self, length: usize, binding: &mut IoBinding) -> ort::Result<()> {
+        let make = || tensors::integers([1, length as i64], vec![1; length]);
+        if length > LONGEST_MASK {
+            return binding.bind_input(ATTENTION, &make()?);
+        }
+        if self.0.len() <= length {
+            self.0.resize_with(length + 1, || None);
+        }
+        match &mut self.0[length] {
+            Some(mask) => binding.bind_input(ATTENTION, &*mask),
+            empty => binding.bind_input(ATTENTION, &*empty.insert(make()?)),
+        }
+    }
+}
+
+struct Logits {
+    /// [1, 1, vocabulary], where runs of one position write to.
+    one: DynTensor,
+    /// The graph returns the last position only, however many it is given.
+    last_only: bool,
+    /// What a run of several positions returned, if it returned them all.
+    all: Option<DynTensor>,
+    /// A row of f16, widened.
+    wide: Vec<f32>,
 }
 
 impl Decoder {
@@ -52,6 +85,7 @@ impl Decoder {
         file: &GraphFile,
         set: &ModelSet,
         provider: Provider,
+        keep: Keep,
     ) -> Result<Self, GraphError> {
         let graph = Graph { file: &file.path, session: &session };
         let (element, shape) = graph.need_input(EMBEDS)?;
@@ -63,22 +97,46 @@ impl Decoder {
             }
         }
         let (element, shape) = graph.need_output(LOGITS)?;
-        graph.float(LOGITS, element)?;
+        let float = graph.float(LOGITS, element)?;
         graph.dimension(LOGITS, &shape, 2, set.text.vocabulary)?;
-        let (names, cache) = cache(&graph, set)?;
+        let layout = Layout::read(&graph, set)?;
         graph.only_inputs(|name| {
-            [EMBEDS, ATTENTION, POSITIONS].contains(&name) || names.iter().any(|(past, _)| past == name)
+            [EMBEDS, ATTENTION, POSITIONS].contains(&name) || layout.names.iter().any(|known| known.past == name)
         })?;
 
         let memory = |source| graph.memory(source);
-        let (heads, dim) = (set.text.kv_heads as i64, set.text.head_dim as i64);
-        let nothing = cache.zeros(&[1, heads, 0, dim]).map_err(memory)?;
         let host =
             MemoryInfo::new(AllocationDevice::CPU, 0, AllocatorType::Device, MemoryType::Default).map_err(memory)?;
         let device = provider::device_memory(provider).map_err(memory)?;
         let binding = session.create_binding().map_err(memory)?;
-        let (attention, positions) = (graph.input(ATTENTION).is_some(), graph.input(POSITIONS).is_some());
-        Ok(Self { session, binding, embeds, attention, positions, names, nothing, host, device })
+        let logits = Logits {
+            one: float.zeros(&[1, 1, set.text.vocabulary as i64]).map_err(memory)?,
+            last_only: shape.get(1) == Some(&1),
+            all: None,
+            wide: Vec::new(),
+        };
+        let masks = graph.input(ATTENTION).map(|_| Masks::default());
+        let positions = graph.input(POSITIONS).is_some();
+        let position = tensors::integers([1, 1], vec![0]).map_err(memory)?;
+        let store = match keep {
+            Keep::Shared => Store::shared(),
+            Keep::Grown => Store::grown(&layout).map_err(memory)?,
+        };
+        let vocabulary = set.text.vocabulary;
+        Ok(Self {
+            session,
+            binding,
+            embeds,
+            masks,
+            positions,
+            position,
+            layout,
+            store,
+            logits,
+            vocabulary,
+            host,
+            device,
+        })
     }
 
     /// The float type that the graph wants its embeddings in.
@@ -86,95 +144,94 @@ impl Decoder {
         self.embeds
     }
 
-    /// Appends `count` embeddings [1, count, hidden] to `sequence` and returns the logits, of which only the last row counts.
-    pub(super) fn run<T: ValueTypeMarker + ?Sized>(
+    pub(super) fn session(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
+    pub(super) fn keep(&self) -> Keep {
+        if self.store.is_shared() { Keep::Shared } else { Keep::Grown }
+    }
+
+    /// Keeps keys and values the other way from now on. All sequences are lost.
+    pub(super) fn switch(&mut self, keep: Keep) -> Result<(), AskError> {
+        self.binding.clear();
+        self.store = match keep {
+            Keep::Shared => Store::shared(),
+            Keep::Grown => Store::grown(&self.layout).map_err(failed)?,
+        };
+        Ok(())
+    }
+
+    /// Makes room for sequences of `tokens`. Returns whether all sequences so far were lost by that.
+    pub(super) fn reserve(&mut self, tokens: usize) -> Result<bool, AskError> {
+        let (binding, session) = (&mut self.binding, &self.session);
+        self.store.reserve(tokens, &self.layout, session, &self.device, binding).map_err(failed)
+    }
+
+    /// Appends `count` embeddings [1, count, hidden] to `sequence`. What the model makes of the last one is [`Self::row`].
+    pub(super) fn run(
         &mut self,
-        embeds: &Value<T>,
+        embeds: &DynTensor,
         count: usize,
         sequence: &mut Sequence,
         call: &mut Call<'_>,
-    ) -> Result<DynValue, AskError> {
-        let failed = |source| AskError::Run { part: PART, source };
+    ) -> Result<(), AskError> {
         self.bind(embeds, count, sequence).map_err(failed)?;
+        let all = count > 1 && !self.logits.last_only;
         let (session, binding) = (&mut self.session, &self.binding);
         let mut outputs = call.run(PART, |options| session.run_binding_with_options(binding, options))?;
-        let mut take = |name: &str| {
-            outputs.remove(name).ok_or_else(|| failed(ort::Error::new(format!("the graph returned no `{name}`"))))
+        let mut take =
+            |name: &str| outputs.remove(name).ok_or_else(|| ort::Error::new(format!("the graph returned no `{name}`")));
+        self.logits.all = match all {
+            true => Some(take(LOGITS).and_then(|logits| logits.downcast::<DynTensorValueType>()).map_err(failed)?),
+            false => None,
         };
-        let logits = take(LOGITS)?;
-        let past = self.names.iter().map(|(_, present)| take(present)).collect::<Result<Vec<_>, _>>()?;
-        sequence.past = Some(Arc::new(past));
-        sequence.length += count;
-        Ok(logits)
+        self.store.advance(sequence, count, &self.layout, take).map_err(failed)
+    }
+
+    /// The logits of the last position of the last run, one per word.
+    pub(super) fn row(&mut self) -> Result<&[f32], AskError> {
+        let Logits { one, all, wide, .. } = &mut self.logits;
+        let row = match all {
+            Some(all) => tensors::last_floats(all, self.vocabulary, wide),
+            None => tensors::last_floats(one, self.vocabulary, wide),
+        };
+        row.map_err(failed)?.ok_or(AskError::Shape { part: PART.words(), have: 0, want: self.vocabulary })
     }
 
     /// Lets go of the last question's tensors.
     pub(super) fn clear(&mut self) {
-        self.binding.clear();
+        self.logits.all = None;
+        if !self.store.is_shared() {
+            self.binding.clear();
+        }
     }
 
-    fn bind<T: ValueTypeMarker + ?Sized>(
-        &mut self,
-        embeds: &Value<T>,
-        count: usize,
-        sequence: &Sequence,
-    ) -> ort::Result<()> {
-        let (past, total) = (sequence.length as i64, (sequence.length + count) as i64);
+    fn bind(&mut self, embeds: &DynTensor, count: usize, sequence: &Sequence) -> ort::Result<()> {
+        let (past, total) = (sequence.length, sequence.length + count);
         let binding = &mut self.binding;
         binding.bind_input(EMBEDS, embeds)?;
-        if self.attention {
-            binding.bind_input(ATTENTION, &tensors::integers([1, total], vec![1; total as usize])?)?;
+        if let Some(masks) = &mut self.masks {
+            masks.bind(total, binding)?;
         }
         if self.positions {
-            binding.bind_input(POSITIONS, &tensors::integers([1, count as i64], (past..total).collect())?)?;
-        }
-        match &sequence.past {
-            Some(values) => {
-                for ((name, _), value) in self.names.iter().zip(values.iter()) {
-                    binding.bind_input(name.as_str(), value)?;
-                }
-            }
-            None => {
-                for (name, _) in &self.names {
-                    binding.bind_input(name.as_str(), &self.nothing)?;
-                }
+            if count == 1 {
+                self.position.extract_tensor_mut().1[0] = past as i64;
+                binding.bind_input(POSITIONS, &self.position)?;
+            } else {
+                let positions = (past as i64..total as i64).collect();
+                binding.bind_input(POSITIONS, &tensors::integers([1, count as i64], positions)?)?;
             }
         }
-        // Bound anew each time: an output that is still bound from the step before would be written over, at its old size.
-        binding.bind_output_to_device(LOGITS, &self.host)?;
-        for (_, present) in &self.names {
-            binding.bind_output_to_device(present.as_str(), &self.device)?;
+        if count == 1 || self.logits.last_only {
+            binding.bind_output(LOGITS, &mut self.logits.one)?;
+        } else {
+            binding.bind_output_to_device(LOGITS, &self.host)?;
         }
-        Ok(())
+        self.store.bind(sequence, &self.layout, &self.device, binding)
     }
 }
 
-/// Names and float type of the key/value tensors, checked against the set's geometry.
-fn cache(graph: &Graph<'_>, set: &ModelSet) -> Result<(Vec<(String, String)>, Float), GraphError> {
-    let text = &set.text;
-    let mut names = Vec::new();
-    let mut float = None;
-    for layer in 0..text.layers {
-        for kind in ["key", "value"] {
-            let (past, present) = (format!("past_key_values.{layer}.{kind}"), format!("present.{layer}.{kind}"));
-            let (element, shape) = graph.need_input(&past)?;
-            graph.dimension(&past, &shape, 1, text.kv_heads)?;
-            graph.dimension(&past, &shape, 3, text.head_dim)?;
-            let this = graph.float(&past, element)?;
-            if *float.get_or_insert(this) != this {
-                return Err(graph.wrong(format!("`{past}` has another float type than the layers before it")));
-            }
-            let (element, _) = graph.need_output(&present)?;
-            if graph.float(&present, element)? != this {
-                return Err(graph.wrong(format!("`{present}` has another float type than `{past}`")));
-            }
-            names.push((past, present));
-        }
-    }
-    let beyond = format!("past_key_values.{}.key", text.layers);
-    if graph.input(&beyond).is_some() {
-        return Err(graph.wrong(format!("it has more than the {} layers that config.json says", text.layers)));
-    }
-    let float = float.ok_or_else(|| graph.wrong("it keeps no keys and values"))?;
-    Ok((names, float))
+fn failed(source: ort::Error) -> AskError {
+    AskError::Run { part: PART.words(), source }
 }

@@ -1,11 +1,11 @@
-//! The two graphs that make embeddings: of a picture and of tokens.
+//! The picture graph. Its inputs and outputs are made once per size of picture and stay bound.
 
-use ort::session::{Session, SessionInputValue};
-use ort::value::{DynTensor, DynValue, Tensor};
+use ort::session::{IoBinding, Session};
+use ort::value::{DynTensor, Tensor};
 
 use super::call::Call;
 use super::graph::{Graph, GraphError};
-use super::precision::GraphFile;
+use super::precision::{GraphFile, Part};
 use super::question::AskError;
 use super::set::ModelSet;
 use super::tensors::{self, Float};
@@ -13,22 +13,33 @@ use super::tensors::{self, Float};
 const PIXELS: &str = "pixel_values";
 const MASK: &str = "pixel_attention_mask";
 const FEATURES: &str = "image_features";
-const IDS: &str = "input_ids";
-const EMBEDS: &str = "inputs_embeds";
+const PART: Part = Part::Vision;
 
 /// `vision_encoder`: pixels [1, 1, 3, h, w] to features [tiles, image tokens, hidden].
 pub(super) struct Vision {
     session: Session,
-    /// Lives as long as the session; every picture is written into it.
+    binding: IoBinding,
+    /// Smallest first.
+    sizes: Vec<Size>,
+}
+
+/// Everything of one size of picture.
+struct Size {
+    /// Edge in pixels.
+    edge: u32,
     pixels: DynTensor,
     /// Where f32 pixels wait for a graph of f16.
     wide: Option<Vec<f32>>,
     /// All true: one whole view has no padding.
     mask: Option<Tensor<bool>>,
+    /// [1, image tokens, hidden]
+    features: DynTensor,
+    tokens: usize,
 }
 
 impl Vision {
-    pub(super) fn new(session: Session, file: &GraphFile, set: &ModelSet) -> Result<Self, GraphError> {
+    /// For pictures of the set's own size, and of those smaller `edges` (in pixels) that the graph takes.
+    pub(super) fn new(session: Session, file: &GraphFile, set: &ModelSet, edges: &[u32]) -> Result<Self, GraphError> {
         let graph = Graph { file: &file.path, session: &session };
         let (h, w) = (set.picture.height as usize, set.picture.width as usize);
         let (element, shape) = graph.need_input(PIXELS)?;
@@ -36,83 +47,109 @@ impl Vision {
         for (axis, want) in [(2, 3), (3, h), (4, w)] {
             graph.dimension(PIXELS, &shape, axis, want)?;
         }
+        let any_size = shape[3] < 0 && shape[4] < 0;
         let mask = graph.input(MASK);
         if let Some((_, shape)) = &mask {
             graph.dimension(MASK, shape, 2, h)?;
             graph.dimension(MASK, shape, 3, w)?;
         }
         graph.only_inputs(|name| [PIXELS, MASK].contains(&name))?;
-        let (_, shape) = graph.need_output(FEATURES)?;
+        let (element, shape) = graph.need_output(FEATURES)?;
+        let out = graph.float(FEATURES, element)?;
         graph.dimension(FEATURES, &shape, 1, set.image_tokens)?;
         graph.dimension(FEATURES, &shape, 2, set.text.hidden)?;
 
         let memory = |source| graph.memory(source);
-        let pixels = float.zeros(&[1, 1, 3, h as i64, w as i64]).map_err(memory)?;
-        let wide = (float == Float::F16).then(|| vec![0.0; 3 * h * w]);
-        let mask = mask.map(|_| Tensor::from_array(([1, 1, h, w], vec![true; h * w]))).transpose().map_err(memory)?;
-        Ok(Self { session, pixels, wide, mask })
+        let full = set.picture.width;
+        let mut sizes = Vec::new();
+        for edge in edges.iter().copied().filter(|_| any_size).chain([full]) {
+            let Some(tokens) = tokens(edge, full, set.image_tokens) else {
+                return Err(graph.wrong(format!("pictures of {edge} pixels make no whole number of image tokens")));
+            };
+            sizes.push(Size::new(edge, tokens, (float, out), mask.is_some(), set.text.hidden).map_err(memory)?);
+        }
+        sizes.sort_by_key(|size| size.edge);
+        sizes.dedup_by_key(|size| size.edge);
+        let binding = session.create_binding().map_err(memory)?;
+        Ok(Self { session, binding, sizes })
+    }
+
+    pub(super) fn session(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
+    /// Edges in pixels and their image tokens, smallest first.
+    pub(super) fn sizes(&self) -> impl ExactSizeIterator<Item = (u32, usize)> {
+        self.sizes.iter().map(|size| (size.edge, size.tokens))
     }
 
     /// Where the next picture's numbers go.
-    pub(super) fn input(&mut self) -> Result<&mut [f32], AskError> {
-        if let Some(wide) = &mut self.wide {
+    pub(super) fn input(&mut self, size: usize) -> Result<&mut [f32], AskError> {
+        let size = &mut self.sizes[size];
+        if let Some(wide) = &mut size.wide {
             return Ok(wide);
         }
-        let values = self.pixels.try_extract_tensor_mut::<f32>();
-        values.map(|(_, values)| values).map_err(|source| AskError::Run { part: PIXELS, source })
+        size.pixels.try_extract_tensor_mut::<f32>().map(|(_, values)| values).map_err(failed)
     }
 
-    pub(super) fn encode(&mut self, call: &mut Call<'_>) -> Result<DynValue, AskError> {
-        if let Some(wide) = &self.wide {
-            tensors::write(&mut self.pixels, 0, wide).map_err(|source| AskError::Run { part: PIXELS, source })?;
+    /// Features of the picture in [`Self::input`]: image tokens x hidden, in [`Self::features`] until the next one.
+    pub(super) fn encode(&mut self, size: usize, call: &mut Call<'_>) -> Result<(), AskError> {
+        let size = &mut self.sizes[size];
+        if let Some(wide) = &size.wide {
+            tensors::write(&mut size.pixels, 0, wide).map_err(failed)?;
         }
-        let mut inputs = vec![(PIXELS, SessionInputValue::from(&self.pixels))];
-        inputs.extend(self.mask.iter().map(|mask| (MASK, SessionInputValue::from(mask))));
-        let session = &mut self.session;
-        call.run("vision encoder", |options| only(&mut session.run_with_options(inputs, options)?, FEATURES))
+        size.bind(&mut self.binding).map_err(failed)?;
+        let (session, binding) = (&mut self.session, &self.binding);
+        // What it returns is in `features` already.
+        call.run(PART, |options| session.run_binding_with_options(binding, options).map(drop))
+    }
+
+    pub(super) fn features(&self, size: usize) -> &DynTensor {
+        &self.sizes[size].features
     }
 }
 
-/// `embed_tokens`: ids [1, n] to embeddings [1, n, hidden].
-pub(super) struct Embed {
-    session: Session,
-    /// The id of the step at hand.
-    one: Tensor<i64>,
-}
-
-impl Embed {
-    pub(super) fn new(session: Session, file: &GraphFile, set: &ModelSet) -> Result<Self, GraphError> {
-        let graph = Graph { file: &file.path, session: &session };
-        let (element, _) = graph.need_input(IDS)?;
-        graph.integer(IDS, element)?;
-        graph.only_inputs(|name| name == IDS)?;
-        let (element, shape) = graph.need_output(EMBEDS)?;
-        graph.float(EMBEDS, element)?;
-        graph.dimension(EMBEDS, &shape, 2, set.text.hidden)?;
-        let one = tensors::integers([1, 1], vec![0]).map_err(|source| graph.memory(source))?;
-        Ok(Self { session, one })
+impl Size {
+    fn new(edge: u32, tokens: usize, (float, out): (Float, Float), mask: bool, hidden: usize) -> ort::Result<Self> {
+        let e = edge as usize;
+        let pixels = float.zeros(&[1, 1, 3, i64::from(edge), i64::from(edge)])?;
+        let wide = (float == Float::F16).then(|| vec![0.0; 3 * e * e]);
+        let mask = mask.then(|| Tensor::from_array(([1, 1, e, e], vec![true; e * e]))).transpose()?;
+        let features = out.zeros(&[1, tokens as i64, hidden as i64])?;
+        Ok(Self { edge, pixels, wide, mask, features, tokens })
     }
 
-    pub(super) fn many(&mut self, ids: &[i64], call: &mut Call<'_>) -> Result<DynValue, AskError> {
-        let ids = tensors::integers([1, ids.len() as i64], ids.to_vec())
-            .map_err(|source| AskError::Run { part: IDS, source })?;
-        self.run(&ids, call)
-    }
-
-    pub(super) fn one(&mut self, id: u32, call: &mut Call<'_>) -> Result<DynValue, AskError> {
-        self.one.extract_tensor_mut().1[0] = i64::from(id);
-        let ids = SessionInputValue::from(&self.one);
-        let session = &mut self.session;
-        call.run("token embedding", |options| only(&mut session.run_with_options([ids], options)?, EMBEDS))
-    }
-
-    fn run(&mut self, ids: &Tensor<i64>, call: &mut Call<'_>) -> Result<DynValue, AskError> {
-        let ids = SessionInputValue::from(ids);
-        let session = &mut self.session;
-        call.run("token embedding", |options| only(&mut session.run_with_options([ids], options)?, EMBEDS))
+    fn bind(&mut self, binding: &mut IoBinding) -> ort::Result<()> {
+        binding.bind_input(PIXELS, &self.pixels)?;
+        if let Some(mask) = &self.mask {
+            binding.bind_input(MASK, mask)?;
+        }
+        binding.bind_output(FEATURES, &mut self.features)
     }
 }
 
-fn only(outputs: &mut ort::session::SessionOutputs<'_>, name: &str) -> ort::Result<DynValue> {
-    outputs.remove(name).ok_or_else(|| ort::Error::new(format!("the graph returned no `{name}`")))
+/// Image tokens of a picture of `edge` pixels, if one of `full` pixels has `of_full`.
+fn tokens(edge: u32, full: u32, of_full: usize) -> Option<usize> {
+    let (edge, full) = (u64::from(edge), u64::from(full));
+    let scaled = of_full as u64 * edge * edge;
+    (edge > 0 && edge <= full && scaled.is_multiple_of(full * full)).then(|| (scaled / (full * full)) as usize)
+}
+
+fn failed(source: ort::Error) -> AskError {
+    AskError::Run { part: PART.words(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn smaller_pictures_have_fewer_tokens() {
+        assert_eq!(tokens(512, 512, 64), Some(64));
+        assert_eq!(tokens(384, 512, 64), Some(36));
+        assert_eq!(tokens(256, 512, 64), Some(16));
+        assert_eq!(tokens(300, 512, 64), None);
+        assert_eq!(tokens(640, 512, 64), None);
+        assert_eq!(tokens(0, 512, 64), None);
+    }
 }

@@ -15,6 +15,16 @@ pub enum Part {
 impl Part {
     pub const ALL: [Self; 3] = [Self::Vision, Self::Embed, Self::Decoder];
 
+    /// In messages.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Vision => "vision encoder",
+            Self::Embed => "token embedding",
+            Self::Decoder => "decoder",
+        }
+    }
+
     /// The file name without suffix.
     #[must_use]
     pub fn stem(self) -> &'static str {

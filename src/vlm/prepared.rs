@@ -1,130 +1,180 @@
-//! Prompts as embeddings: the text is embedded once, only the picture's rows change. All prompts of a set begin alike, up to
-//! and with the picture, so that beginning is a thing of its own: several questions about one picture share its way through
-//! the decoder.
+//! Prompts as embeddings: each text is tokenised and embedded once, only the picture's rows change. All prompts of a set begin
+//! alike, up to the picture, so that beginning goes through the decoder once for good; and several questions about one picture
+//! share its way too.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ort::value::{DynTensor, DynValue};
+use ort::value::DynTensor;
 
 use super::call::Call;
-use super::encoder::Embed;
-use super::prompt::Prompts;
+use super::embed::Embed;
+use super::prompt::{Prompt, Prompts};
 use super::question::AskError;
 use super::tensors::{self, Float};
 
 /// Prompts that are kept (about 0.2 MB each).
 const KEPT: usize = 32;
 
-/// Some token ids and their embeddings [1, ids, hidden], in the decoder's float type.
+/// Embeddings [1, tokens, hidden], in the decoder's float type.
 pub(super) struct Embedded {
-    pub ids: Vec<i64>,
+    pub tokens: usize,
     pub embeds: DynTensor,
 }
 
-/// One prompt.
-pub(super) struct Prepared {
-    pub whole: Embedded,
-    /// What follows the picture.
-    pub tail: Embedded,
+/// A picture's place in embeddings.
+struct Slot {
+    embedded: Embedded,
     /// Where the features go, in numbers.
-    features_at: usize,
+    at: usize,
+}
+
+/// One text.
+struct Text {
+    /// Begins as all others do.
+    usual: bool,
+    /// What comes before the picture, if that is not what the others begin with.
+    before: Vec<f32>,
+    /// What follows the picture, from its closing token on.
+    after: Vec<f32>,
+    /// `after` without the picture's closing token: what a shared picture is continued with.
+    tail: Embedded,
+    tokens: usize,
+    /// By size of picture: all that goes through the decoder at once, beginning with the picture.
+    joint: Vec<Option<Slot>>,
 }
 
 /// The prompts that were asked so far.
 pub(super) struct Kept {
-    prompts: HashMap<Arc<str>, Prepared>,
-    /// What comes before and with the picture, and where the features go in it; from the first prompt.
-    head: Option<(Embedded, usize)>,
+    texts: HashMap<Arc<str>, Text>,
+    /// What all prompts begin with, up to the picture; from the first prompt.
+    prefix: Option<(Vec<i64>, Embedded)>,
+    /// By size: the picture and its closing token.
+    pictures: Vec<Option<Slot>>,
+    closing: Vec<f32>,
     hidden: usize,
     float: Float,
+    sizes: Vec<usize>,
 }
 
 impl Kept {
-    pub(super) fn new(hidden: usize, float: Float) -> Self {
-        Self { prompts: HashMap::new(), head: None, hidden, float }
+    /// `sizes` are the image tokens of each size of picture.
+    pub(super) fn new(hidden: usize, float: Float, sizes: Vec<usize>) -> Self {
+        let pictures = sizes.iter().map(|_| None).collect();
+        Self { texts: HashMap::new(), prefix: None, pictures, closing: Vec::new(), hidden, float, sizes }
     }
 
-    /// The prompt `text` with these features in it.
-    pub(super) fn with_picture(
-        &mut self,
-        text: &Arc<str>,
-        max_tokens: usize,
-        features: &DynValue,
-        build: (&Prompts, &mut Embed),
-        call: &mut Call<'_>,
-    ) -> Result<&Prepared, AskError> {
-        self.prepare(text, max_tokens, build, call)?;
-        let prepared = self.prompts.get_mut(text).expect("it was just put there");
-        insert(&mut prepared.whole, prepared.features_at, features)?;
-        Ok(prepared)
+    /// Image tokens of a size of picture.
+    pub(super) fn image_tokens(&self, size: usize) -> usize {
+        self.sizes[size]
     }
 
-    /// What all prompts begin with, with these features in it. `text` is any of them.
-    pub(super) fn head_with_picture(
-        &mut self,
-        text: &Arc<str>,
-        max_tokens: usize,
-        features: &DynValue,
-        build: (&Prompts, &mut Embed),
-        call: &mut Call<'_>,
-    ) -> Result<&Embedded, AskError> {
-        self.prepare(text, max_tokens, build, call)?;
-        let (head, at) = self.head.as_mut().expect("the first prompt made it");
-        insert(head, *at, features)?;
-        Ok(head)
+    /// Before `count` texts are prepared, which are all needed at once.
+    pub(super) fn make_room(&mut self, count: usize) {
+        if self.texts.len() + count > KEPT.max(2 * count) {
+            self.texts.clear();
+        }
     }
 
-    /// A prompt that was prepared, if it begins as all others do.
-    pub(super) fn tail(&self, text: &Arc<str>) -> Option<&Embedded> {
-        let prepared = self.prompts.get(text)?;
-        let (head, _) = self.head.as_ref()?;
-        prepared.whole.ids.starts_with(&head.ids).then_some(&prepared.tail)
-    }
-
-    /// Checks, tokenises and embeds `text` unless that was done before.
+    /// Checks, tokenises and embeds `text` unless that was done before. Returns its tokens around the picture, and whether it
+    /// begins as all others do.
     pub(super) fn prepare(
         &mut self,
         text: &Arc<str>,
-        max_tokens: usize,
-        (prompts, embed): (&Prompts, &mut Embed),
+        prompts: &Prompts,
+        embed: &mut Embed,
         call: &mut Call<'_>,
-    ) -> Result<(), AskError> {
-        if let Some(prepared) = self.prompts.get(text) {
-            return Ok(prompts.fits(prepared.whole.ids.len(), max_tokens)?);
+    ) -> Result<(usize, bool), AskError> {
+        if let Some(text) = self.texts.get(text) {
+            return Ok((text.tokens, text.usual));
         }
-        let prompt = prompts.build(text, max_tokens)?;
-        let rows = embed.many(&prompt.ids, call)?;
+        let prompt = prompts.build(text)?;
+        let made = self.embed(&prompt, embed, call)?;
+        let known = (made.tokens, made.usual);
+        self.texts.insert(Arc::clone(text), made);
+        Ok(known)
+    }
+
+    fn embed(&mut self, prompt: &Prompt, embed: &mut Embed, call: &mut Call<'_>) -> Result<Text, AskError> {
+        let ids: Vec<i64> = prompt.before.iter().chain(&prompt.after).copied().collect();
+        let rows = embed.many(&ids, call)?;
         let rows = tensors::floats(&rows).map_err(failed)?;
-        let want = prompt.ids.len() * self.hidden;
+        let want = ids.len() * self.hidden;
         if rows.len() != want {
             return Err(AskError::Shape { part: "token embedding", have: rows.len(), want });
         }
-        // With the token that closes the picture.
-        let split = prompt.slots.end + 1;
-        let embedded = |from: usize, to: usize| -> Result<Embedded, AskError> {
-            let ids = prompt.ids[from..to].to_vec();
-            let mut embeds = self.float.zeros(&[1, ids.len() as i64, self.hidden as i64]).map_err(failed)?;
-            tensors::write(&mut embeds, 0, &rows[from * self.hidden..to * self.hidden]).map_err(failed)?;
-            Ok(Embedded { ids, embeds })
-        };
-        let features_at = prompt.slots.start * self.hidden;
-        let end = prompt.ids.len();
-        let prepared = Prepared { whole: embedded(0, end)?, tail: embedded(split, end)?, features_at };
-        if self.head.is_none() {
-            self.head = Some((embedded(0, split)?, features_at));
+        let (before, after) = rows.split_at(prompt.before.len() * self.hidden);
+        if self.prefix.is_none() {
+            self.prefix = Some((prompt.before.clone(), self.embedded(before)?));
+            self.closing = after[..self.hidden].to_vec();
         }
-        if self.prompts.len() >= KEPT {
-            self.prompts.clear();
+        let usual = self.prefix.as_ref().is_some_and(|(ids, _)| *ids == prompt.before);
+        Ok(Text {
+            usual,
+            before: if usual { Vec::new() } else { before.to_vec() },
+            after: after.to_vec(),
+            tail: self.embedded(&after[self.hidden..])?,
+            tokens: ids.len(),
+            joint: self.sizes.iter().map(|_| None).collect(),
+        })
+    }
+
+    /// What all prompts begin with; there is one as soon as one was prepared.
+    pub(super) fn prefix(&self) -> Option<&Embedded> {
+        self.prefix.as_ref().map(|(_, embedded)| embedded)
+    }
+
+    /// These features and the token that closes the picture.
+    pub(super) fn picture(&mut self, size: usize, features: &DynTensor) -> Result<&Embedded, AskError> {
+        if self.pictures[size].is_none() {
+            self.pictures[size] = Some(self.slot(size, &[], &self.closing)?);
         }
-        self.prompts.insert(Arc::clone(text), prepared);
-        Ok(())
+        fill(self.pictures[size].as_mut().expect("it was just made"), features)
+    }
+
+    /// What follows a picture that is shared.
+    pub(super) fn tail(&self, text: &Arc<str>) -> Option<&Embedded> {
+        self.texts.get(text).map(|text| &text.tail)
+    }
+
+    /// A prepared text with these features in it, and whether that is without the beginning that all share.
+    pub(super) fn joint(
+        &mut self,
+        text: &Arc<str>,
+        size: usize,
+        features: &DynTensor,
+    ) -> Result<(&Embedded, bool), AskError> {
+        let known = &self.texts[text];
+        if known.joint[size].is_none() {
+            let slot = self.slot(size, &known.before, &known.after)?;
+            self.texts.get_mut(text).expect("it was just there").joint[size] = Some(slot);
+        }
+        let known = self.texts.get_mut(text).expect("it was just there");
+        let slot = known.joint[size].as_mut().expect("it was just made");
+        Ok((fill(slot, features)?, known.usual))
+    }
+
+    fn slot(&self, size: usize, before: &[f32], after: &[f32]) -> Result<Slot, AskError> {
+        let gap = self.sizes[size] * self.hidden;
+        let mut rows = Vec::with_capacity(before.len() + gap + after.len());
+        rows.extend_from_slice(before);
+        rows.resize(before.len() + gap, 0.0);
+        rows.extend_from_slice(after);
+        Ok(Slot { embedded: self.embedded(&rows)?, at: before.len() })
+    }
+
+    fn embedded(&self, rows: &[f32]) -> Result<Embedded, AskError> {
+        let tokens = rows.len() / self.hidden;
+        let mut embeds = self.float.zeros(&[1, tokens as i64, self.hidden as i64]).map_err(failed)?;
+        tensors::write(&mut embeds, 0, rows).map_err(failed)?;
+        Ok(Embedded { tokens, embeds })
     }
 }
 
-fn insert(target: &mut Embedded, at: usize, features: &DynValue) -> Result<(), AskError> {
+fn fill<'a>(slot: &'a mut Slot, features: &DynTensor) -> Result<&'a Embedded, AskError> {
     let rows = tensors::floats(features).map_err(failed)?;
-    tensors::write(&mut target.embeds, at, &rows).map_err(failed)
+    tensors::write(&mut slot.embedded.embeds, slot.at, &rows).map_err(failed)?;
+    Ok(&slot.embedded)
 }
 
 fn failed(source: ort::Error) -> AskError {

@@ -1,8 +1,6 @@
 //! Question texts become token ids: the set's own chat template is rendered once per text, the pieces around the image
 //! marker are tokenised, and the image's tokens are put between them as ids. The long row of image tokens never exists as text.
 
-use std::ops::Range;
-
 use minijinja::Environment;
 use serde::Serialize;
 use tokenizers::Tokenizer;
@@ -21,12 +19,20 @@ pub(super) struct ImageTokens {
     pub image: u32,
 }
 
-/// One question's token ids.
+/// One question's token ids around the picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Prompt {
-    pub ids: Vec<i64>,
-    /// Where the image features go.
-    pub slots: Range<usize>,
+pub(super) struct Prompt {
+    /// Up to the first image token. The same for all texts, if the template puts the picture first.
+    pub before: Vec<i64>,
+    /// From the token that closes the picture on.
+    pub after: Vec<i64>,
+}
+
+impl Prompt {
+    /// Tokens with a picture of so many.
+    pub(super) fn len(&self, image_tokens: usize) -> usize {
+        self.before.len() + image_tokens + self.after.len()
+    }
 }
 
 /// Why a text cannot be asked.
@@ -54,7 +60,6 @@ pub(super) struct Prompts {
     /// Words that would be read as control tokens.
     control: Vec<String>,
     tokens: ImageTokens,
-    image_tokens: usize,
     positions: usize,
 }
 
@@ -78,20 +83,14 @@ enum Content<'a> {
 }
 
 impl Prompts {
-    pub(super) fn new(
-        template: String,
-        tokenizer: Tokenizer,
-        tokens: ImageTokens,
-        image_tokens: usize,
-        positions: usize,
-    ) -> Self {
+    pub(super) fn new(template: String, tokenizer: Tokenizer, tokens: ImageTokens, positions: usize) -> Self {
         let added = tokenizer.get_added_tokens_decoder().into_values();
         let control = added.filter(|token| token.special).map(|token| token.content).collect();
-        Self { template, tokenizer, control, tokens, image_tokens, positions }
+        Self { template, tokenizer, control, tokens, positions }
     }
 
-    /// The ids of `text` asked about one picture, with room left for `max_tokens` of answer.
-    pub(super) fn build(&self, text: &str, max_tokens: usize) -> Result<Prompt, PromptError> {
+    /// The ids of `text` asked about one picture.
+    pub(super) fn build(&self, text: &str) -> Result<Prompt, PromptError> {
         if text.trim().is_empty() {
             return Err(PromptError::Empty);
         }
@@ -105,12 +104,15 @@ impl Prompts {
         };
         let mut ids = self.tokenise(before)?;
         ids.extend([self.tokens.around, self.tokens.view].map(i64::from));
-        let slots = ids.len()..ids.len() + self.image_tokens;
-        ids.resize(slots.end, i64::from(self.tokens.image));
-        ids.push(i64::from(self.tokens.around));
-        ids.extend(self.tokenise(after)?);
-        self.fits(ids.len(), max_tokens)?;
-        Ok(Prompt { ids, slots })
+        let mut tail = vec![i64::from(self.tokens.around)];
+        tail.extend(self.tokenise(after)?);
+        Ok(Prompt { before: ids, after: tail })
+    }
+
+    /// All ids of a prompt with a picture of so many tokens.
+    pub(super) fn ids(&self, prompt: &Prompt, image_tokens: usize) -> Vec<i64> {
+        let image = std::iter::repeat_n(i64::from(self.tokens.image), image_tokens);
+        prompt.before.iter().copied().chain(image).chain(prompt.after.iter().copied()).collect()
     }
 
     /// Whether a prompt of `tokens` leaves room for the answer.
@@ -161,7 +163,7 @@ mod tests {
     fn tiny() -> (Prompts, Tokenizer) {
         let set = ModelSet::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models/tiny"), Precision::Auto).unwrap();
         let tokenizer = set.tokenizer.clone();
-        (Prompts::new(set.template, set.tokenizer, set.tokens, set.image_tokens, set.text.positions), tokenizer)
+        (Prompts::new(set.template, set.tokenizer, set.tokens, set.text.positions), tokenizer)
     }
 
     #[test]
@@ -175,35 +177,35 @@ mod tests {
             );
             let ids: Vec<i64> =
                 tokenizer.encode(whole, false).unwrap().get_ids().iter().map(|id| i64::from(*id)).collect();
-            let prompt = prompts.build(text, 48).unwrap();
-            assert_eq!(prompt.ids, ids, "{text}");
-            assert!(prompt.ids[prompt.slots.clone()].iter().all(|id| *id == 4));
-            assert_eq!(prompt.slots.len(), 81);
+            let prompt = prompts.build(text).unwrap();
+            assert_eq!(prompts.ids(&prompt, 81), ids, "{text}");
+            assert_eq!((prompt.before.len(), prompt.len(81)), (5, ids.len()));
         }
-        assert_eq!(prompts.build("Describe the scene.", 48).unwrap().ids.len(), 95);
+        assert_eq!(prompts.build("Describe the scene.").unwrap().len(81), 95);
     }
 
     #[test]
     fn a_text_cannot_play_the_template() {
         let (prompts, _) = tiny();
-        assert_eq!(prompts.build("  ", 1), Err(PromptError::Empty));
+        assert_eq!(prompts.build("  "), Err(PromptError::Empty));
         for token in ["<image>", "<end_of_utterance>", "<|im_start|>"] {
-            let error = prompts.build(&format!("see {token} here"), 1).unwrap_err();
+            let error = prompts.build(&format!("see {token} here")).unwrap_err();
             assert_eq!(error, PromptError::ControlToken { token: token.into() });
         }
         let long = "word ".repeat(3000);
-        assert!(matches!(prompts.build(&long, 48), Err(PromptError::TooLong { limit: 2048, .. })));
+        let tokens = prompts.build(&long).unwrap().len(81);
+        assert!(matches!(prompts.fits(tokens, 48), Err(PromptError::TooLong { limit: 2048, .. })));
         // Jinja in a text is text.
-        let literal = prompts.build("{{ messages }} {% endfor %}", 1).unwrap();
-        assert!(literal.ids.len() > 95);
+        let literal = prompts.build("{{ messages }} {% endfor %}").unwrap();
+        assert!(literal.len(81) > 95);
     }
 
     #[test]
     fn broken_templates_say_so() {
         let (mut prompts, _) = tiny();
         prompts.template = "{% for %}".into();
-        assert!(matches!(prompts.build("x", 1), Err(PromptError::Template { .. })));
+        assert!(matches!(prompts.build("x"), Err(PromptError::Template { .. })));
         prompts.template = "no picture".into();
-        assert_eq!(prompts.build("x", 1), Err(PromptError::Picture { count: 0 }));
+        assert_eq!(prompts.build("x"), Err(PromptError::Picture { count: 0 }));
     }
 }

@@ -70,12 +70,16 @@ pub struct Timing {
     pub preprocess: Duration,
     /// Tensor to image features.
     pub encode: Duration,
+    /// Tokens to embeddings: new prompts, and each token that was said. It is part of `prefill` and `decode`.
+    pub embed: Duration,
     /// Prompt and features through the decoder, all questions together.
     pub prefill: Duration,
     /// From when the model was free to the description's first token.
     pub first_token: Duration,
     /// All further tokens.
     pub decode: Duration,
+    /// Tokens to words.
+    pub detokenise: Duration,
     /// From asked to answered.
     pub total: Duration,
     /// The part of it that was spent neither waiting nor inside ONNX Runtime.

@@ -12,6 +12,27 @@ pub struct Settings {
     pub precision: Precision,
     /// Threads of one operator; 0: all cores.
     pub threads: usize,
+    /// Edges of smaller pictures, in pixels, that the set may be shown where no more is to be seen; only sets whose vision
+    /// graph takes any size.
+    pub edges: Vec<u32>,
+    /// Where what was found out about graphs on this device is kept from one start to the next; `None`: nowhere.
+    pub cache: Option<PathBuf>,
+}
+
+impl Settings {
+    /// The set in the folder `path`, everything else left to the device, nothing kept.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            runtime: None,
+            provider: Provider::Auto,
+            precision: Precision::Auto,
+            threads: 0,
+            edges: Vec::new(),
+            cache: None,
+        }
+    }
 }
 
 /// ONNX Runtime execution provider.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use ort::memory::Allocator;
-use ort::value::{DynTensor, DynValue, Tensor, TensorElementType, Value, ValueTypeMarker};
+use ort::value::{DynTensor, Tensor, TensorElementType};
 
 /// Whether a graph takes 32 or 16 bit floats there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,13 +23,16 @@ impl Float {
         }
     }
 
-    /// A tensor of zeros in host memory.
-    pub(super) fn zeros(self, shape: &[i64]) -> ort::Result<DynTensor> {
-        let element = match self {
+    pub(super) fn element(self) -> TensorElementType {
+        match self {
             Self::F32 => TensorElementType::Float32,
             Self::F16 => TensorElementType::Float16,
-        };
-        DynTensor::new(&Allocator::default(), element, shape.to_vec())
+        }
+    }
+
+    /// A tensor of zeros in host memory.
+    pub(super) fn zeros(self, shape: &[i64]) -> ort::Result<DynTensor> {
+        DynTensor::new(&Allocator::default(), self.element(), shape.to_vec())
     }
 }
 
@@ -39,8 +42,8 @@ pub(super) fn integers(shape: [i64; 2], values: Vec<i64>) -> ort::Result<Tensor<
 }
 
 /// The numbers of a float tensor in host memory; borrowed where they are f32 already.
-pub(super) fn floats(value: &DynValue) -> ort::Result<Cow<'_, [f32]>> {
-    if value.dtype().tensor_type() == Some(TensorElementType::Float16) {
+pub(super) fn floats(value: &DynTensor) -> ort::Result<Cow<'_, [f32]>> {
+    if float_of(value) == Some(Float::F16) {
         let (_, values) = value.try_extract_tensor::<f16>()?;
         Ok(Cow::Owned(values.to_f32_vec()))
     } else {
@@ -49,17 +52,24 @@ pub(super) fn floats(value: &DynValue) -> ort::Result<Cow<'_, [f32]>> {
     }
 }
 
-/// The last `count` numbers of a float tensor in host memory.
-pub(super) fn last_floats(value: &DynValue, count: usize) -> ort::Result<Option<Cow<'_, [f32]>>> {
+/// The last `count` numbers of a float tensor in host memory; borrowed where they are f32 already, else widened into `wide`.
+pub(super) fn last_floats<'a>(
+    value: &'a DynTensor,
+    count: usize,
+    wide: &'a mut Vec<f32>,
+) -> ort::Result<Option<&'a [f32]>> {
     fn tail<T>(values: &[T], count: usize) -> Option<&[T]> {
         values.len().checked_sub(count).map(|start| &values[start..])
     }
-    if value.dtype().tensor_type() == Some(TensorElementType::Float16) {
+    if float_of(value) == Some(Float::F16) {
         let (_, values) = value.try_extract_tensor::<f16>()?;
-        Ok(tail(values, count).map(|row| Cow::Owned(row.to_f32_vec())))
+        let Some(row) = tail(values, count) else { return Ok(None) };
+        wide.resize(count, 0.0);
+        row.convert_to_f32_slice(wide);
+        Ok(Some(wide))
     } else {
         let (_, values) = value.try_extract_tensor::<f32>()?;
-        Ok(tail(values, count).map(Cow::Borrowed))
+        Ok(tail(values, count))
     }
 }
 
@@ -76,9 +86,8 @@ pub(super) fn write(target: &mut DynTensor, start: usize, values: &[f32]) -> ort
     Ok(())
 }
 
-/// Element type of any tensor value.
-pub(super) fn float_of<T: ValueTypeMarker + ?Sized>(value: &Value<T>) -> Option<Float> {
-    value.dtype().tensor_type().and_then(Float::of)
+fn float_of(value: &DynTensor) -> Option<Float> {
+    Float::of(*value.data_type())
 }
 
 #[cfg(test)]
@@ -92,10 +101,11 @@ mod tests {
             let mut tensor = float.zeros(&[1, 2, 3]).unwrap();
             write(&mut tensor, 2, &[1.5, -2.0]).unwrap();
             assert_eq!(float_of(&tensor), Some(float));
-            let value = tensor.into_dyn();
+            let value = tensor;
             assert_eq!(*floats(&value).unwrap(), [0.0, 0.0, 1.5, -2.0, 0.0, 0.0]);
-            assert_eq!(last_floats(&value, 3).unwrap().unwrap().to_vec(), [-2.0, 0.0, 0.0]);
-            assert!(last_floats(&value, 7).unwrap().is_none());
+            let mut wide = Vec::new();
+            assert_eq!(last_floats(&value, 3, &mut wide).unwrap().unwrap(), [-2.0, 0.0, 0.0]);
+            assert!(last_floats(&value, 7, &mut wide).unwrap().is_none());
         }
     }
 }

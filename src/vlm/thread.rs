@@ -11,7 +11,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time;
 
 use super::call::Stop;
-use super::engine::{Engine, Info, LoadError};
+use super::engine::{Engine, Info};
+use super::load::LoadError;
 use super::question::{Answer, AskError, Question};
 use super::settings::Settings;
 use crate::clock::{Clock, Moment};

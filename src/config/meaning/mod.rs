@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
-pub use model::default_model_path;
+pub use model::{cache_folder, default_model_path};
 
 use super::problem::{Code, Problem};
 use super::raw::{Section, Text};

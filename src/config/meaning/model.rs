@@ -90,6 +90,8 @@ fn settings(section: &Section<'_>) -> vlm::Settings {
     ];
     vlm::Settings {
         path: path(section),
+        edges: Vec::new(),
+        cache: cache(section),
         runtime: section.path("runtime").map(|found| found.value),
         provider: section.choice("provider", &providers).map_or_else(Provider::default, |found| found.value),
         precision: section.choice("precision", &precisions).map_or_else(Precision::default, |found| found.value),
@@ -98,6 +100,33 @@ fn settings(section: &Section<'_>) -> vlm::Settings {
             .and_then(|found| usize::try_from(found.value).ok())
             .unwrap_or_default(),
     }
+}
+
+/// What a path says that is none.
+const OFF: &str = "off";
+
+fn cache(section: &Section<'_>) -> Option<PathBuf> {
+    match section.filled_text("cache") {
+        Some(found) if found.value == OFF => None,
+        Some(found) => Some(section.reader.path(&found.value)),
+        None => cache_folder_of(&|name| section.reader.variable(name)),
+    }
+}
+
+/// Where this user's programs keep what they can make again; `None` if the environment names no such place.
+#[must_use]
+pub fn cache_folder() -> Option<PathBuf> {
+    cache_folder_of(&|name| std::env::var(name).ok())
+}
+
+/// systemd's place for a service comes first.
+fn cache_folder_of(variable: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let service = variable("CACHE_DIRECTORY").and_then(|folders| folders.split(':').next().map(PathBuf::from));
+    service
+        .filter(|folder| folder.is_absolute())
+        .or_else(|| absolute("XDG_CACHE_HOME").map(|folder| folder.join("eyewitness")))
+        .or_else(|| absolute("HOME").map(|folder| folder.join(".cache/eyewitness")))
 }
 
 /// Whether the folder holds a model set is the model's business, which names each file; only its absence is ours.
@@ -138,6 +167,18 @@ mod tests {
     #[test]
     fn the_set_that_comes_along_is_found_without_any_config() {
         assert!(default_model_path().unwrap().join("tokenizer.json").is_file());
+    }
+
+    #[test]
+    fn the_service_has_a_cache_of_its_own() {
+        let of = |pairs: &[(&str, &str)]| {
+            cache_folder_of(&|name| pairs.iter().find(|pair| pair.0 == name).map(|pair| pair.1.to_owned()))
+        };
+        let all = [("CACHE_DIRECTORY", "/var/cache/eyewitness:/b"), ("XDG_CACHE_HOME", "/x"), ("HOME", "/root")];
+        assert_eq!(of(&all), Some("/var/cache/eyewitness".into()));
+        assert_eq!(of(&all[1..]), Some("/x/eyewitness".into()));
+        assert_eq!(of(&all[2..]), Some("/root/.cache/eyewitness".into()));
+        assert_eq!(of(&[("HOME", "")]), None);
     }
 
     #[test]
