@@ -38,7 +38,7 @@ struct Size {
 }
 
 impl Vision {
-    /// For pictures of the set's own size, and of those smaller `edges` (in pixels) that the graph takes.
+    /// For pictures of these `edges` in pixels, or of the set's own size if there are none.
     pub(super) fn new(session: Session, file: &GraphFile, set: &ModelSet, edges: &[u32]) -> Result<Self, GraphError> {
         let graph = Graph { file: &file.path, session: &session };
         let (h, w) = (set.picture.height as usize, set.picture.width as usize);
@@ -61,8 +61,13 @@ impl Vision {
 
         let memory = |source| graph.memory(source);
         let full = set.picture.width;
+        let own = [full];
+        let edges = if edges.is_empty() { &own } else { edges };
         let mut sizes = Vec::new();
-        for edge in edges.iter().copied().filter(|_| any_size).chain([full]) {
+        for edge in edges.iter().copied() {
+            if edge != full && !any_size {
+                return Err(graph.wrong(format!("it takes pictures of {full} pixels only, not of {edge}")));
+            }
             let Some(tokens) = tokens(edge, full, set.image_tokens) else {
                 return Err(graph.wrong(format!("pictures of {edge} pixels make no whole number of image tokens")));
             };

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use ort::session::Session;
 
+use super::choice::{self, Choice, Device};
 use super::decoder::{Decoder, Keep};
 use super::embed::Embed;
 use super::encoder::Vision;
@@ -19,7 +20,7 @@ use super::provider::{self, Wanted};
 use super::question::AskError;
 use super::runtime::{self, Runtime, RuntimeError};
 use super::set::{ModelSet, SetError};
-use super::settings::{Provider, Settings};
+use super::settings::{Precision, Provider, Settings};
 use crate::clock::Clock;
 use crate::image::{Geometry, Preprocessor};
 use crate::onnx;
@@ -53,8 +54,18 @@ pub enum LoadError {
 
 /// Loads the library and the set, and runs every graph once.
 pub(super) fn open(settings: &Settings, clock: Clock) -> Result<Engine, LoadError> {
-    let set = ModelSet::open(&settings.path, settings.precision)?;
+    // The set first: what is wrong with it is said even where there is no library.
+    let mut set = ModelSet::open(&settings.path, settings.precision)?;
     let runtime = runtime::load(settings.runtime.as_deref())?;
+    let mut settings = settings.clone();
+    if let Some(choice) = tuned(&settings)? {
+        set = ModelSet::open_parts(&settings.path, choice.parts())?;
+        if settings.threads == 0 {
+            settings.threads = choice.threads;
+        }
+        settings.edges = choice.edges;
+    }
+    let settings = &settings;
     let mut candidates = provider::candidates(settings.provider).into_iter().peekable();
     loop {
         // `candidates` has at least one: the CPU.
@@ -79,6 +90,15 @@ pub(super) fn open(settings: &Settings, clock: Clock) -> Result<Engine, LoadErro
             Err(error) => return Err(error),
         }
     }
+}
+
+/// What was tuned counts where the config leaves it open.
+fn tuned(settings: &Settings) -> Result<Option<Choice>, LoadError> {
+    if settings.precision != Precision::Auto || !settings.edges.is_empty() {
+        return Ok(None);
+    }
+    let here = Device::here(settings.runtime.as_deref(), settings.provider)?;
+    Ok(choice::find(&settings.path, settings.cache.as_deref(), &here))
 }
 
 struct Loader<'a> {
@@ -108,7 +128,7 @@ impl Loader<'_> {
             provider: provider::name(self.on),
             precision: [0, 1, 2].map(|part| set.graphs[part].precision),
             prompt_tokens: 0,
-            picture: set.picture,
+            picture: square(set.picture, vision.sizes().map(|(edge, _)| edge).max().unwrap_or(set.picture.width)),
             edges: vision.sizes().map(|(edge, _)| edge).collect(),
             threads: provider::threads(self.settings.threads),
             library: self.runtime.path.clone(),

@@ -5,6 +5,7 @@
 //! `decoder` running on a `provider` of the `runtime`.
 
 mod call;
+mod choice;
 mod decoder;
 mod embed;
 mod encoder;
@@ -30,6 +31,7 @@ mod tensors;
 mod thread;
 
 pub use call::Stop;
+pub use choice::{Choice, Device, graphs};
 pub use engine::{Engine, Info};
 pub use graph::GraphError;
 pub use likeness::{Likeness, Nearest};

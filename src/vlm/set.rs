@@ -89,6 +89,14 @@ impl ModelSet {
     /// # Errors
     /// [`SetError`] with every file that is missing or wrong.
     pub fn open(folder: &Path, precision: Precision) -> Result<Self, SetError> {
+        Self::open_parts(folder, [precision; 3])
+    }
+
+    /// The same, with a precision of its own for vision, embed and decoder.
+    ///
+    /// # Errors
+    /// [`SetError`] with every file that is missing or wrong.
+    pub fn open_parts(folder: &Path, precision: [Precision; 3]) -> Result<Self, SetError> {
         let mut reader = Reader { folder, problems: Vec::new() };
         let set = reader.read(precision);
         match set {
@@ -104,7 +112,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn read(&mut self, precision: Precision) -> Option<ModelSet> {
+    fn read(&mut self, precision: [Precision; 3]) -> Option<ModelSet> {
         if !self.folder.is_dir() {
             let wrong = if self.folder.exists() { "is not a folder" } else { "there is no such folder" };
             self.problem(".", wrong, FOLDER);
@@ -117,7 +125,7 @@ impl Reader<'_> {
         let generation: Option<Generation> = self.json("generation_config.json", GENERATION);
         let tokenizer = self.tokenizer();
         let template = self.template();
-        let graphs = Part::ALL.map(|part| self.graph(part, precision));
+        let graphs = Part::ALL.map(|part| self.graph(part, precision[part as usize]));
 
         let picture = preprocessor.and_then(|p| self.geometry(&p));
         let image_tokens = processor.and_then(|p| self.image_tokens(&p));

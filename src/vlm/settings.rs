@@ -12,8 +12,8 @@ pub struct Settings {
     pub precision: Precision,
     /// Threads of one operator; 0: all cores.
     pub threads: usize,
-    /// Edges of smaller pictures, in pixels, that the set may be shown where no more is to be seen; only sets whose vision
-    /// graph takes any size.
+    /// Edges of the pictures that the set may be shown, in pixels; empty: its own size. A view gets the smallest that shows all
+    /// there is to see. Only sets whose vision graph takes any size have a choice here.
     pub edges: Vec<u32>,
     /// Where what was found out about graphs on this device is kept from one start to the next; `None`: nowhere.
     pub cache: Option<PathBuf>,
@@ -47,7 +47,8 @@ pub enum Provider {
 }
 
 /// Which of the set's graphs to load. `Int8` takes `_int8`, `_uint8` or `_quantized`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Precision {
     #[default]
     Auto,
