@@ -115,7 +115,7 @@ async fn sentences_and_yes_no_are_the_reference() {
     }
 }
 
-/// Several questions share the picture's way through the decoder; one alone does not. Both must come to the same.
+/// A yes/no comes out the same alone and beside other questions: thresholds hold for both.
 #[tokio::test]
 async fn questions_together_are_answered_as_alone() {
     let clock = Clock::system();
@@ -131,10 +131,10 @@ async fn questions_together_are_answered_as_alone() {
             let alone = Question { describe: false, ..question(clock, pixels.clone(), &[ask]) };
             let alone = model.ask(alone).await.unwrap().p_yes[0];
             println!("{file}: {ask} alone {alone:.4}, together {together:.4}, reference {}", wanted[*ask]);
-            let reference = wanted[*ask].as_f64().unwrap();
-            near(f64::from(alone), reference, &format!("{file}: {ask} alone"));
-            near(f64::from(*together), reference, &format!("{file}: {ask} together"));
+            assert!((alone - together).abs() < 1e-6, "{file}: {ask} alone {alone}, together {together}");
+            near(f64::from(alone), wanted[*ask].as_f64().unwrap(), &format!("{file}: {ask}"));
         }
+        // Alone, a description goes through the decoder in one piece, which is faster; int8 rounds it another way.
         let alone = model.ask(question(clock, pixels, &[])).await.unwrap();
         assert_eq!(alone.token_ids[0], together.token_ids[0]);
         println!("{file}: alone {:?}, together {:?}, reference {}", alone.text, together.text, picture["sentence"]);

@@ -20,7 +20,7 @@ use crate::mqtt;
 use crate::source::{self, mailbox};
 use crate::telemetry;
 use crate::units::Region;
-use crate::vlm::{Model, Question};
+use crate::vlm::{Model, Part, Question};
 
 /// A camera or broker that does not answer within this time is reported as such.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -38,12 +38,18 @@ pub(super) async fn check(path: &Path, online: bool, clock: Clock) -> Result<Exi
     source::init().map_err(|error| Failure::running("GStreamer", &error))?;
     let model = load_model(config.model.settings.clone(), clock).await?;
     row("model", Some(&format!("{}, from `{}`", model.label(), config.model.settings.path.display())))?;
+    if !model.info().shared_buffers && ["cpu", "cuda"].contains(&model.info().provider) {
+        say::talk(
+            "  note: this set's attention is not fused: `eyewitness models optimize` writes a set that answers faster",
+        );
+    }
     if !online {
         say::talk("Cameras, broker and model were not tried; `--online` does.");
         return Ok(Exit::Done);
     }
     let mut failures = 0;
     failures += u32::from(!report("inference", &inference(&config, &model, clock).await)?);
+    row("nodes", Some(&placement(&model)))?;
     for camera in config.cameras.iter().filter(|camera| camera.enabled) {
         failures += u32::from(!report(&format!("camera {}", camera.source.camera), &open(camera, clock).await)?);
     }
@@ -80,6 +86,16 @@ fn row(what: &str, good: Option<&str>) -> Result<(), Failure> {
         None => format!("failed  {what}"),
     };
     say::data(&line).map_err(|error| Failure::running("stdout", &error))
+}
+
+/// What really runs the graphs: "vision_encoder: cpu 216; embed_tokens: cpu 3; ...".
+fn placement(model: &Model) -> String {
+    let parts = Part::ALL.into_iter().zip(&model.info().placement);
+    let parts = parts.map(|(part, placement)| match placement.nodes() {
+        0 => format!("{}: not known", part.stem()),
+        _ => format!("{}: {placement}", part.stem()),
+    });
+    parts.collect::<Vec<_>>().join("; ")
 }
 
 /// One question about a grey picture: what it says is nothing, that it says something is all.

@@ -246,7 +246,13 @@ static MODEL: Table = Table {
             "Where optimised graphs are kept, so that the next start is faster; `\"off\"` keeps none. Default: the cache \
              folder of the service or the user.",
         ),
-        Key::new("threads", Kind::Whole, "0", "Processor threads of the model; 0 takes all cores.").default(),
+        Key::new(
+            "threads",
+            Kind::Whole,
+            "0",
+            "Processor threads of the model; 0 takes the cores that decoding leaves.",
+        )
+        .default(),
         Key::new("prompt", Kind::Text, "\"Describe the scene.\"", "What the model is asked.").default(),
         Key::new(
             "max_tokens",

@@ -69,8 +69,16 @@ impl Listener for Deliver {
             self.metrics.recalled(t.total);
             return;
         }
-        self.metrics.stage("prefill", t.prefill);
-        self.metrics.stage("decode", t.decode);
+        let stages = [
+            ("embed", t.embed),
+            ("prefill", t.prefill),
+            ("decode", t.decode),
+            ("detokenise", t.detokenise),
+            ("host", t.host),
+        ];
+        for (stage, took) in stages {
+            self.metrics.stage(stage, took);
+        }
         self.metrics.answer(answer.tokens as u64, t.first_token, t.total);
     }
 

@@ -16,7 +16,7 @@ use crate::health::CameraState;
 use crate::mqtt;
 use crate::pipeline::{Audience, Pipeline};
 use crate::telemetry::Metrics;
-use crate::vlm::Model;
+use crate::vlm::{self, Model};
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +38,11 @@ pub async fn run(
     audience: Arc<dyn Audience>,
     mut signals: StopSignals,
 ) -> Ended {
+    let info = model.info();
+    metrics.model(&info.label);
+    for (part, placement) in vlm::Part::ALL.into_iter().zip(&info.placement) {
+        placement.0.iter().for_each(|(provider, nodes)| metrics.placed(part.stem(), provider, *nodes));
+    }
     let mut pipeline = Pipeline::start(config, model, metrics, clock, audience);
     let mut tick = interval(Duration::from_millis(500));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -38,6 +38,19 @@ struct Stage {
     stage: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Provider {
+    provider: String,
+    precision: String,
+    model: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PartProvider {
+    part: &'static str,
+    provider: String,
+}
+
 /// The counters. Cheap to count on from any thread; labels are bounded by the configuration.
 #[derive(Debug)]
 pub struct Metrics {
@@ -51,6 +64,8 @@ pub struct Metrics {
     signals_dropped: Family<Camera, Counter>,
     camera_up: Family<Camera, Gauge>,
     description_seconds: Counter<f64, AtomicU64>,
+    provider: Family<Provider, Gauge>,
+    provider_nodes: Family<PartProvider, Gauge>,
 }
 
 impl Default for Metrics {
@@ -74,6 +89,8 @@ impl Metrics {
             signals_dropped: Family::default(),
             camera_up: Family::default(),
             description_seconds: Counter::default(),
+            provider: Family::default(),
+            provider_nodes: Family::default(),
             registry: Registry::default(),
         };
         registry.register("frames", "Frames by what became of them", metrics.frames.clone());
@@ -93,6 +110,8 @@ impl Metrics {
             metrics.signals_dropped.clone(),
         );
         registry.register("camera_up", "1 while the camera delivers frames", metrics.camera_up.clone());
+        registry.register("provider_info", "What the model runs on", metrics.provider.clone());
+        registry.register("provider_nodes", "Nodes of a graph by what runs them", metrics.provider_nodes.clone());
         Self { registry, ..metrics }
     }
 
@@ -155,6 +174,22 @@ impl Metrics {
         Duration::try_from_secs_f64(self.description_seconds.get()).unwrap_or_default()
     }
 
+    /// What was loaded: `label` is `set/precision@provider`.
+    pub fn model(&self, label: &str) {
+        let (set, rest) = label.split_once('/').unwrap_or((label, ""));
+        let (precision, provider) = rest.split_once('@').unwrap_or((rest, ""));
+        let own = str::to_owned;
+        let labels = Provider { provider: own(provider), precision: own(precision), model: own(set) };
+        self.provider.clear();
+        self.provider.get_or_create(&labels).set(1);
+    }
+
+    /// `nodes` of the graph of `part` run on `provider`.
+    pub fn placed(&self, part: &'static str, provider: &str, nodes: usize) {
+        let labels = PartProvider { part, provider: provider.to_owned() };
+        self.provider_nodes.get_or_create(&labels).set(i64::try_from(nodes).unwrap_or(i64::MAX));
+    }
+
     pub fn signal_dropped(&self, camera: &str) {
         self.signals_dropped.get_or_create(&Camera { camera: camera.to_owned() }).inc();
     }
@@ -183,6 +218,8 @@ mod tests {
         metrics.frames_by("door", "no_motion", 2);
         metrics.event("door", "start");
         metrics.answer(9, Duration::from_millis(20), Duration::from_millis(40));
+        metrics.model("tiny/int8@cpu");
+        metrics.placed("decoder", "cpu", 175);
         assert_eq!(metrics.frames_of("door", "no_motion"), 3);
         assert_eq!(metrics.frames_of("yard", "no_motion"), 0);
         assert_eq!(metrics.events_of("door", "start"), 1);
@@ -190,5 +227,8 @@ mod tests {
         let text = metrics.text();
         assert!(text.contains(r#"eyewitness_frames_total{camera="door",outcome="no_motion"} 3"#), "{text}");
         assert!(text.contains("eyewitness_first_token_seconds_count 1"), "{text}");
+        let info = r#"eyewitness_provider_info{provider="cpu",precision="int8",model="tiny"} 1"#;
+        assert!(text.contains(info), "{text}");
+        assert!(text.contains(r#"eyewitness_provider_nodes{part="decoder",provider="cpu"} 175"#), "{text}");
     }
 }

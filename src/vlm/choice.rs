@@ -59,7 +59,7 @@ impl Device {
         let on = provider::candidates(on).first().copied().unwrap_or_default();
         Ok(Self {
             processor: optimised::digest(&[&optimised::processor()]),
-            cores: provider::threads(0),
+            cores: provider::cores(),
             provider: provider::name(on).to_owned(),
             runtime: ort::info().to_owned(),
         })

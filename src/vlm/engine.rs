@@ -9,6 +9,7 @@ use super::call::{Call, Stop};
 use super::decoder::Decoder;
 use super::embed::Embed;
 use super::encoder::Vision;
+use super::known::Place;
 use super::likeness::{Likeness, Nearest};
 use super::load::{self, LoadError};
 use super::logits::{self, Pick};
@@ -66,6 +67,10 @@ pub struct Engine {
     /// First tokens of yes and no.
     pub(super) yes_no: Option<(u32, u32)>,
     pub(super) hidden: usize,
+    /// An earlier start has found out that it works; this one has not tried.
+    pub(super) unrehearsed: bool,
+    /// Where that is kept.
+    pub(super) place: Option<Place>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -82,7 +87,8 @@ pub(super) struct Spoken {
 }
 
 impl Engine {
-    /// Loads the library and the set, and runs every graph once.
+    /// Loads the library and the set, and runs every graph once, unless an earlier start has done so ([`Self::warm_up`] makes up
+    /// for it).
     ///
     /// # Errors
     /// [`LoadError`]
@@ -93,6 +99,22 @@ impl Engine {
     #[must_use]
     pub fn info(&self) -> &Info {
         &self.info
+    }
+
+    /// Runs every graph once if that was not done when it opened, so that the first question is not slower than others. What an
+    /// earlier start has found out is forgotten if it does not hold.
+    ///
+    /// # Errors
+    /// [`AskError`]
+    pub fn warm_up(&mut self) -> Result<(), AskError> {
+        if !std::mem::take(&mut self.unrehearsed) {
+            return Ok(());
+        }
+        let rehearsed = self.rehearse();
+        if let (Err(_), Some(place)) = (&rehearsed, &self.place) {
+            place.forget();
+        }
+        rehearsed.map(drop)
     }
 
     /// Looks at the picture once and answers everything that is asked about it. `stop` ends it early from another thread.

@@ -1,7 +1,8 @@
 //! From settings to an engine that has run once: the library, the set, a provider that works, three graphs that belong together.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use ort::session::Session;
 
@@ -11,6 +12,7 @@ use super::embed::Embed;
 use super::encoder::Vision;
 use super::engine::{Engine, Info};
 use super::graph::GraphError;
+use super::known::{Known, Place};
 use super::optimised::{self, Entry};
 use super::placement::{self, Placement};
 use super::precision::{self, Part};
@@ -61,9 +63,13 @@ pub(super) fn open(settings: &Settings, clock: Clock) -> Result<Engine, LoadErro
     if let Some(choice) = tuned(&settings)? {
         set = ModelSet::open_parts(&settings.path, choice.parts())?;
         if settings.threads == 0 {
-            settings.threads = choice.threads;
+            // It was measured alone.
+            settings.threads = choice.threads.min(provider::threads_beside(settings.streams, provider::cores()));
         }
         settings.edges = choice.edges;
+    }
+    if settings.threads == 0 {
+        settings.threads = provider::threads_beside(settings.streams, provider::cores());
     }
     let settings = &settings;
     let mut candidates = provider::candidates(settings.provider).into_iter().peekable();
@@ -112,43 +118,31 @@ struct Loader<'a> {
 impl Loader<'_> {
     fn load(&self) -> Result<Engine, LoadError> {
         let set = self.set;
+        let keys = Part::ALL.map(|part| self.key(part));
+        let place = self.place(&keys);
+        let known = place.as_ref().and_then(Place::read);
         // Where nodes run is recorded in files; without a place for them it stays unknown.
-        let records = tempfile::tempdir().ok();
-        let session = |part: Part| self.session(part, records.as_ref().map(tempfile::TempDir::path));
+        let records = if known.is_none() { tempfile::tempdir().ok() } else { None };
+        let session = |part: Part| {
+            self.session(part, keys[part as usize].as_ref(), records.as_ref().map(tempfile::TempDir::path))
+        };
         let vision = Vision::new(session(Part::Vision)?, &set.graphs[0], set, &self.settings.edges)?;
-        let keep = self.keep(&set.graphs[2].path);
+        let keep = match &known {
+            Some(known) if known.shared_buffers => Keep::Shared,
+            Some(_) => Keep::Grown,
+            None => self.keep(&set.graphs[2].path),
+        };
         let decoder = Decoder::new(session(Part::Decoder)?, &set.graphs[2], set, self.on, keep)?;
         let embed = Embed::new(session(Part::Embed)?, &set.graphs[1], set, decoder.embeds())?;
-        let prompts = Prompts::new(set.template.clone(), set.tokenizer.clone(), set.tokens, set.text.positions);
-        let yes_no = prompts.first_token(" Yes").zip(prompts.first_token(" No")).filter(|(yes, no)| yes != no);
-        let kept = Kept::new(set.text.hidden, decoder.embeds(), vision.sizes().map(|(_, tokens)| tokens).collect());
-        let preprocessors = vision.sizes().map(|(edge, _)| Preprocessor::new(square(set.picture, edge))).collect();
-        let info = Info {
-            label: format!("{}/{}@{}", set.name, precision::label(&set.graphs), provider::name(self.on)),
-            provider: provider::name(self.on),
-            precision: [0, 1, 2].map(|part| set.graphs[part].precision),
-            prompt_tokens: 0,
-            picture: square(set.picture, vision.sizes().map(|(edge, _)| edge).max().unwrap_or(set.picture.width)),
-            edges: vision.sizes().map(|(edge, _)| edge).collect(),
-            threads: provider::threads(self.settings.threads),
-            library: self.runtime.path.clone(),
-            placement: Default::default(),
-            shared_buffers: false,
-        };
-        let mut engine = Engine {
-            info,
-            clock: self.clock,
-            prompts,
-            preprocessors,
-            vision,
-            embed,
-            decoder,
-            kept,
-            prefix: None,
-            stop: set.stop.clone(),
-            yes_no,
-            hidden: set.text.hidden,
-        };
+        let mut engine = self.engine(vision, embed, decoder);
+        if let Some(known) = known {
+            engine.info.shared_buffers = known.shared_buffers;
+            engine.info.placement = known.placement;
+            engine.info.prompt_tokens = known.prompt_tokens;
+            engine.unrehearsed = true;
+            engine.place = place;
+            return Ok(engine);
+        }
         let failed = |source| LoadError::Rehearsal { folder: set.folder.clone(), source };
         if keep == Keep::Shared && !engine.keeps_alike(SAME).map_err(failed)? {
             tracing::warn!(
@@ -158,51 +152,98 @@ impl Loader<'_> {
         }
         engine.info.shared_buffers = engine.decoder.keep() == Keep::Shared;
         // A set whose parts do not belong together shows it here, not at the first event; and the first event is not slower.
-        let tokens = engine.rehearse().map_err(failed)?;
-        engine.info.prompt_tokens = tokens;
-        let sessions = [engine.vision.session(), engine.embed.session(), engine.decoder.session()];
+        engine.info.prompt_tokens = engine.rehearse().map_err(failed)?;
         if records.is_some() {
+            let sessions = [engine.vision.session(), engine.embed.session(), engine.decoder.session()];
             engine.info.placement = sessions.map(|session| placement::end(session).unwrap_or_default());
         }
         self.runs_there(&engine.info)?;
+        if let Some(place) = place {
+            let Info { placement, shared_buffers, prompt_tokens, .. } = engine.info.clone();
+            if let Err(error) = place.write(&Known { placement, shared_buffers, prompt_tokens }) {
+                tracing::warn!(%error, "what this start found out cannot be kept: the next one takes as long");
+            }
+        }
         Ok(engine)
     }
 
-    fn session(&self, part: Part, records: Option<&std::path::Path>) -> Result<Session, GraphError> {
-        let file = &self.set.graphs[part as usize].path;
-        // A table look-up is no work for a device, nor for several threads.
-        let (provider, threads) = match part {
-            Part::Embed => (Provider::Cpu, 1),
-            Part::Vision | Part::Decoder => (self.on, provider::threads(self.settings.threads)),
+    fn engine(&self, vision: Vision, embed: Embed, decoder: Decoder) -> Engine {
+        let set = self.set;
+        let prompts = Prompts::new(set.template.clone(), set.tokenizer.clone(), set.tokens, set.text.positions);
+        let yes_no = prompts.first_token(" Yes").zip(prompts.first_token(" No")).filter(|(yes, no)| yes != no);
+        let edges: Vec<u32> = vision.sizes().map(|(edge, _)| edge).collect();
+        let largest = edges.last().copied().unwrap_or(set.picture.width);
+        let info = Info {
+            label: format!("{}/{}@{}", set.name, precision::label(&set.graphs), provider::name(self.on)),
+            provider: provider::name(self.on),
+            precision: [0, 1, 2].map(|part| set.graphs[part].precision),
+            prompt_tokens: 0,
+            picture: square(set.picture, largest),
+            edges,
+            threads: self.settings.threads,
+            library: self.runtime.path.clone(),
+            placement: Default::default(),
+            shared_buffers: decoder.keep() == Keep::Shared,
         };
+        Engine {
+            info,
+            clock: self.clock,
+            prompts,
+            preprocessors: vision.sizes().map(|(edge, _)| Preprocessor::new(square(set.picture, edge))).collect(),
+            kept: Kept::new(set.text.hidden, decoder.embeds(), vision.sizes().map(|(_, tokens)| tokens).collect()),
+            vision,
+            embed,
+            decoder,
+            prefix: None,
+            stop: set.stop.clone(),
+            yes_no,
+            hidden: set.text.hidden,
+            unrehearsed: false,
+            place: None,
+        }
+    }
+
+    fn session(&self, part: Part, key: Option<&String>, records: Option<&Path>) -> Result<Session, GraphError> {
+        let file = &self.set.graphs[part as usize].path;
+        let provider = self.on(part);
         let cache = self.settings.cache.as_deref();
+        let entry = |cache: &Path, key: &str| Entry::new(cache, &self.set.name, file, provider::name(provider), key);
         let engines = cache.map(|cache| cache.join("engines").join(provider::name(provider)));
-        let engines =
-            engines.filter(|folder| !provider::writes_graphs(provider) && std::fs::create_dir_all(folder).is_ok());
+        let compiles = !provider::writes_graphs(provider);
         let wanted = Wanted {
             runtime: self.runtime,
             provider,
-            threads,
+            threads: if part == Part::Embed { 1 } else { self.settings.threads },
             file,
-            entry: cache
-                .filter(|_| provider::writes_graphs(provider))
-                .and_then(|cache| self.entry(cache, provider, file)),
-            engines,
+            entry: cache.zip(key).filter(|_| !compiles).map(|(cache, key)| entry(cache, key)),
+            engines: engines.filter(|folder| compiles && fs::create_dir_all(folder).is_ok()),
             record: records.map(|folder| folder.join(part.stem())),
         };
         wanted.session()
     }
 
-    fn entry(&self, cache: &std::path::Path, provider: Provider, file: &std::path::Path) -> Option<Entry> {
+    /// A table look-up is no work for a device, nor for several threads.
+    fn on(&self, part: Part) -> Provider {
+        if part == Part::Embed { Provider::Cpu } else { self.on }
+    }
+
+    /// All that a graph's optimised form depends on, in one word; nothing is hashed where nothing is kept.
+    fn key(&self, part: Part) -> Option<String> {
+        self.settings.cache.as_ref()?;
         // A file that cannot be read is said by whoever loads it.
-        let hash = optimised::hash(file).ok()?;
-        let name = provider::name(provider);
-        let key = optimised::digest(&[&hash, ort::info(), name, &optimised::processor()]);
-        Some(Entry::new(cache, &self.set.name, file, name, &key))
+        let hash = optimised::hash(&self.set.graphs[part as usize].path).ok()?;
+        Some(optimised::digest(&[&hash, ort::info(), provider::name(self.on(part)), &optimised::processor()]))
+    }
+
+    /// Where what was found out is kept. Other providers than the CPU are asked anew at each start what they run.
+    fn place(&self, keys: &[Option<String>; 3]) -> Option<Place> {
+        let cache = self.settings.cache.as_deref().filter(|_| self.on == Provider::Cpu)?;
+        let keys: Option<Vec<String>> = keys.iter().cloned().collect();
+        Place::new(cache, &self.set.folder, &self.set.name, &self.settings.edges, &keys?).ok()
     }
 
     /// Whether the decoder can write its keys and values in place: its attention must be the one operator that knows how.
-    fn keep(&self, decoder: &std::path::Path) -> Keep {
+    fn keep(&self, decoder: &Path) -> Keep {
         let knows = onnx::outline(decoder).is_ok_and(|outline| outline.has("GroupQueryAttention"));
         let device = matches!(self.on, Provider::Cpu | Provider::Cuda);
         if knows && device { Keep::Shared } else { Keep::Grown }

@@ -8,7 +8,7 @@ use ort::session::Session;
 use serde::Deserialize;
 
 /// Nodes per provider ("cpu", "cuda", ...), most first.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Placement(pub Vec<(String, usize)>);
 
 impl Placement {

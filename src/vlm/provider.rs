@@ -52,9 +52,15 @@ pub(super) fn device_memory(provider: Provider) -> ort::Result<MemoryInfo<'stati
     MemoryInfo::new(device, 0, AllocatorType::Device, MemoryType::Default)
 }
 
-/// Threads of one operator: 0 means all cores.
-pub(super) fn threads(wanted: usize) -> usize {
-    if wanted > 0 { wanted } else { thread::available_parallelism().map_or(1, NonZeroUsize::get) }
+/// Cores that this process may use.
+pub(super) fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+/// Threads of one operator, where none are asked for: one core in four is left to decoding where there are streams, never more
+/// than one for four streams. With two or three cores the model gets all of them: it runs seldom, and then it should be quick.
+pub(super) fn threads_beside(streams: usize, cores: usize) -> usize {
+    cores.saturating_sub(streams.div_ceil(4).min(cores / 4)).max(1)
 }
 
 /// Whether optimised graphs of this provider can be written to a file: the others compile theirs and keep them themselves.
@@ -186,5 +192,18 @@ impl Wanted<'_> {
 
     fn failed(&self, source: ort::Error) -> GraphError {
         GraphError::Load { file: self.file.to_owned(), source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decoding_keeps_a_share_of_the_cores() {
+        let cases = [(0, 8, 8), (1, 1, 1), (4, 2, 2), (1, 4, 3), (8, 4, 3), (8, 8, 6), (3, 8, 7), (64, 16, 12)];
+        for (streams, cores, threads) in cases {
+            assert_eq!(threads_beside(streams, cores), threads, "{streams} streams, {cores} cores");
+        }
     }
 }

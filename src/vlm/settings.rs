@@ -10,8 +10,10 @@ pub struct Settings {
     pub runtime: Option<PathBuf>,
     pub provider: Provider,
     pub precision: Precision,
-    /// Threads of one operator; 0: all cores.
+    /// Threads of one operator; 0: the cores that decoding leaves.
     pub threads: usize,
+    /// Video streams that are decoded beside it.
+    pub streams: usize,
     /// Edges of the pictures that the set may be shown, in pixels; empty: its own size. A view gets the smallest that shows all
     /// there is to see. Only sets whose vision graph takes any size have a choice here.
     pub edges: Vec<u32>,
@@ -29,6 +31,7 @@ impl Settings {
             provider: Provider::Auto,
             precision: Precision::Auto,
             threads: 0,
+            streams: 0,
             edges: Vec::new(),
             cache: None,
         }

@@ -114,6 +114,14 @@ impl Drop for Model {
 }
 
 fn serve(mut engine: Engine, mut queue: mpsc::Receiver<Job>, clock: Clock) {
+    // Who asks now waits as long as it takes, which the first question would do without it.
+    if let Err(error) = engine.warm_up() {
+        let error: &dyn std::error::Error = &error;
+        tracing::error!(
+            error,
+            "the model does not run any more as it did at an earlier start; the next start tries it anew"
+        );
+    }
     while let Some(Job { question, asked, stop, reply }) = queue.blocking_recv() {
         let wait = clock.now().since(asked);
         let answer = catch_unwind(AssertUnwindSafe(|| engine.answer(&question, &stop)));

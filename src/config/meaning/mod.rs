@@ -32,14 +32,16 @@ const DAY: Duration = Duration::from_secs(86_400);
 pub(super) fn build(file: &Section<'_>) -> Config {
     let node = node(file);
     let stop_timeout = file.duration("stop_timeout", Duration::from_millis(100)..=10 * MINUTE);
-    let model = model::read(&file.section("model"));
+    let mut model = model::read(&file.section("model"));
+    let cameras = camera::read_all(file, &model.prompt);
+    model.settings.streams = cameras.iter().filter(|camera| camera.enabled).count();
     Config {
         log: log(&file.section("log")),
         mqtt: mqtt::read(&file.section("mqtt"), &node),
         outbox: outbox(&file.section("outbox")),
         http: http(&file.section("http")),
         explain: explain(&file.section("explain")),
-        cameras: camera::read_all(file, &model.prompt),
+        cameras,
         model,
         stop_timeout: stop_timeout.map_or(STOP_TIMEOUT, |found| found.value),
         node,

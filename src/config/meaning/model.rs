@@ -91,6 +91,8 @@ fn settings(section: &Section<'_>) -> vlm::Settings {
     vlm::Settings {
         path: path(section),
         edges: Vec::new(),
+        // Counted when the cameras are read.
+        streams: 0,
         cache: cache(section),
         runtime: section.path("runtime").map(|found| found.value),
         provider: section.choice("provider", &providers).map_or_else(Provider::default, |found| found.value),
