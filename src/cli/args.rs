@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use super::models::ModelsCommand;
+
 const EXAMPLES: &str = "\
 Examples:
   eyewitness demo                               watch a street, no set-up
@@ -13,6 +15,7 @@ Examples:
   eyewitness watch --url mqtt://broker.lan      what all boxes say
   eyewitness replay clips/ --report report.html what a config makes of recordings
   eyewitness explain --camera door --at 09:14   why did it say nothing then?
+  eyewitness models optimize SmolVLM-256M-Instruct
 
 Exit status:
   0   done
@@ -62,6 +65,11 @@ pub(super) enum Command {
     /// Say why a camera's frames went no further at some time
     #[command(after_help = EXPLAIN)]
     Explain(ExplainArgs),
+    /// Make a model set faster on this machine
+    Models {
+        #[command(subcommand)]
+        command: ModelsCommand,
+    },
     /// Subscribe to a broker and print events as readable lines
     Watch(WatchArgs),
 }

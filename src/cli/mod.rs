@@ -10,6 +10,7 @@ mod exit;
 mod explain;
 mod failure;
 mod lines;
+mod models;
 mod replay;
 mod run;
 mod say;
@@ -64,6 +65,7 @@ fn dispatch(args: Args) -> Result<Exit, Failure> {
             Command::Describe(args) => describe::describe(args, clock).await,
             Command::Replay(args) => replay::replay(args, clock).await,
             Command::Explain(args) => explain::explain(args, clock).await,
+            Command::Models { command } => models::models(command, clock).await,
             Command::Watch(args) => watch::watch(args).await,
         }
     });

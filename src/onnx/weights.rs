@@ -76,4 +76,19 @@ impl Weights {
         }
         Err(WeightError::Shape { name: name.to_owned(), have: values.shape().to_vec(), want: shape.to_vec() })
     }
+
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    /// In alphabetical order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// By name, in alphabetical order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &ArrayD<f32>)> {
+        self.tensors.iter().map(|(name, values)| (name.as_str(), values))
+    }
 }

@@ -11,6 +11,7 @@
 pub mod daemon;
 pub mod mosquitto;
 pub mod program;
+pub mod published;
 pub mod rtsp_server;
 pub mod scene;
 pub mod subscriber;
