@@ -14,6 +14,7 @@ pub mod health;
 pub mod ids;
 pub mod image;
 pub mod journal;
+pub mod measure;
 pub mod mqtt;
 pub mod onnx;
 pub mod outbox;

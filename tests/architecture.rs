@@ -10,9 +10,12 @@ use std::path::{Path, PathBuf};
 const VOCABULARY: [&str; 8] = ["units", "ids", "clock", "backoff", "frame", "health", "image", "event"];
 
 /// Module, and what it may use besides the vocabulary.
-const STAGES: [(&str, &[&str]); 14] = [
-    ("main", &["cli"]),
-    ("cli", &["config", "service", "pipeline", "mqtt", "vlm", "gate", "source", "telemetry", "journal", "onnx"]),
+const STAGES: [(&str, &[&str]); 15] = [
+    ("main", &["cli", "measure"]),
+    (
+        "cli",
+        &["config", "service", "pipeline", "mqtt", "vlm", "gate", "source", "telemetry", "journal", "onnx", "measure"],
+    ),
     ("config", &["source", "gate", "vlm", "analyst", "outbox", "mqtt", "telemetry", "journal"]),
     ("service", &["pipeline", "config", "mqtt", "vlm", "telemetry"]),
     ("pipeline", &["config", "source", "gate", "analyst", "vlm", "outbox", "mqtt", "telemetry", "journal"]),
@@ -25,10 +28,11 @@ const STAGES: [(&str, &[&str]); 14] = [
     ("mqtt", &["outbox"]),
     ("telemetry", &[]),
     ("journal", &["gate"]),
+    ("measure", &["vlm"]),
 ];
 
 /// Libraries that live in one module.
-const HOMES: [(&str, &str); 9] = [
+const HOMES: [(&str, &str); 10] = [
     ("gstreamer", "source"),
     ("ort", "vlm"),
     ("prost", "onnx"),
@@ -38,6 +42,7 @@ const HOMES: [(&str, &str); 9] = [
     ("clap", "cli"),
     ("sd_notify", "service"),
     ("prometheus_client", "telemetry"),
+    ("taktora_bounded_alloc", "measure"),
 ];
 
 #[test]

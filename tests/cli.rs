@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
+#[path = "cli/bench.rs"]
+mod bench;
 #[path = "cli/files.rs"]
 mod files;
 #[path = "cli/journal.rs"]

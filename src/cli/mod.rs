@@ -1,6 +1,7 @@
 //! The command line: arguments in, exit status out. Only here is anything printed: data to stdout, talk to stderr.
 
 mod args;
+mod bench;
 mod broker;
 mod check;
 mod clip;
@@ -26,15 +27,16 @@ use self::args::{Args, Command};
 use self::exit::Exit;
 use self::failure::Failure;
 use crate::clock::Clock;
+use crate::measure::CountingAllocator;
 
-/// Parses the arguments and runs the command.
+/// Parses the arguments and runs the command. `allocator` is the one that the program has installed.
 #[must_use]
-pub fn main() -> ExitCode {
+pub fn main(allocator: &'static CountingAllocator) -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => return refused(&error),
     };
-    match dispatch(args) {
+    match dispatch(args, allocator) {
         Ok(exit) => exit.into(),
         Err(failure) => {
             say::talk(&failure.to_string());
@@ -50,7 +52,7 @@ fn refused(error: &clap::Error) -> ExitCode {
     if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() }
 }
 
-fn dispatch(args: Args) -> Result<Exit, Failure> {
+fn dispatch(args: Args, allocator: &'static CountingAllocator) -> Result<Exit, Failure> {
     let clock = Clock::system();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -64,6 +66,7 @@ fn dispatch(args: Args) -> Result<Exit, Failure> {
             Command::Check { config, online } => check::check(&config, online, clock).await,
             Command::Describe(args) => describe::describe(args, clock).await,
             Command::Replay(args) => replay::replay(args, clock).await,
+            Command::Bench(args) => bench::bench(args, allocator, clock).await,
             Command::Explain(args) => explain::explain(args, clock).await,
             Command::Models { command } => models::models(command, clock).await,
             Command::Watch(args) => watch::watch(args).await,

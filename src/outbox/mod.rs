@@ -13,7 +13,7 @@ pub mod store;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tracing::{debug, warn};
 
 use crate::clock::{Clock, Moment};
@@ -38,7 +38,15 @@ pub struct Outbox {
     inner: Mutex<Inner>,
     /// A row may be ready. There is one consumer, so one stored permit is enough.
     ready: Notify,
+    acknowledged: watch::Sender<Acknowledged>,
     clock: Clock,
+}
+
+/// How many rows the broker has, in the order in which they were appended, and since when it has the last of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Acknowledged {
+    pub rows: u64,
+    pub at: Moment,
 }
 
 #[derive(Debug)]
@@ -52,7 +60,9 @@ impl Outbox {
     #[must_use]
     pub fn new(settings: &Settings, clock: Clock) -> Self {
         let queue = Queue::new(Box::new(MemoryStore::default()), settings);
-        Self { inner: Mutex::new(Inner { queue, log: EvictionLog::default() }), ready: Notify::new(), clock }
+        let inner = Mutex::new(Inner { queue, log: EvictionLog::default() });
+        let acknowledged = watch::Sender::new(Acknowledged { rows: 0, at: clock.now() });
+        Self { inner, ready: Notify::new(), acknowledged, clock }
     }
 
     /// Takes the event over. When this returns, the event leaves the outbox by acknowledgement, or by one of the
@@ -92,7 +102,19 @@ impl Outbox {
 
     /// The broker has it: the row is removed. `false` when it was no longer there.
     pub fn ack(&self, row: RowId) -> bool {
-        self.with(|inner| inner.queue.ack(row))
+        let at = self.clock.now();
+        let removed = self.with(|inner| inner.queue.ack(row));
+        if removed {
+            self.acknowledged.send_modify(|known| *known = Acknowledged { rows: known.rows + 1, at });
+        }
+        removed
+    }
+
+    /// Hears of each acknowledgement, for whoever measures how long delivery takes. Several that come at once may be heard
+    /// as one.
+    #[must_use]
+    pub fn acknowledged(&self) -> watch::Receiver<Acknowledged> {
+        self.acknowledged.subscribe()
     }
 
     /// The broker said no. The row is offered again, until it was refused [`MAX_REFUSALS`] times.
@@ -200,7 +222,9 @@ mod tests {
         let (first, second) = (bounded(outbox.next()).await, bounded(outbox.next()).await);
         assert_eq!((first.event.seq, first.event.replayed), (1, true));
         assert_eq!((second.event.seq, second.event.replayed), (2, false));
+        let mut acknowledged = outbox.acknowledged();
         assert!(outbox.ack(first.row));
+        assert!(acknowledged.has_changed().unwrap());
         outbox.disconnected();
         outbox.connected();
         let again = bounded(outbox.next()).await;
@@ -209,6 +233,7 @@ mod tests {
         assert!(!outbox.ack(again.row));
         let stats = outbox.stats();
         assert_eq!((stats.rows, stats.bytes, stats.acked_total, stats.evicted_total), (0, 0, 2, 0));
+        assert_eq!(acknowledged.borrow_and_update().rows, 2);
     }
 
     #[test]

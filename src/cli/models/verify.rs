@@ -68,11 +68,10 @@ impl Questions {
 
     fn open(&self, folder: &Path, precision: Precision) -> Result<Engine, Failure> {
         let settings = vlm::Settings {
-            path: folder.to_owned(),
-            runtime: None,
             provider: Provider::Cpu,
             precision: precision.run(),
             threads: self.threads,
+            ..vlm::Settings::new(folder)
         };
         Engine::open(&settings, self.clock).map_err(|error| match error {
             error @ (LoadError::Runtime(_) | LoadError::Set(_)) => Failure::config(&error),

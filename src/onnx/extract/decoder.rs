@@ -132,7 +132,8 @@ impl<'a> Reader<'_, 'a> {
     fn gate_and_up(&self, block: &Block) -> Result<[Array2<f32>; 2], ExtractError> {
         let down = self.at(block.down);
         let unclear = || {
-            let why = "gate and up cannot be told apart before it: one goes through SiLU (a sigmoid), the other does not";
+            let why =
+                "gate and up cannot be told apart before it: one goes through SiLU (a sigmoid), the other does not";
             self.values.stop(down.node, why)
         };
         let product = self.values.maker(self.values.behind(down.input)).filter(|node| kind(node) == "Mul");
