@@ -154,7 +154,7 @@ impl Builder<'_> {
     /// The sum and its norm.
     fn add_and_norm(&mut self, a: &str, b: &str, name: &str) -> Result<(String, String), WeightError> {
         match self.graph.float {
-            // See the picture encoder.
+            // As in the picture encoder; sequences are short, so a Sum costs nothing here.
             Float::F32 => {
                 let sum = self.graph.op(Op::onnx("Sum"), &[a, b]);
                 let normed = self.norm(&sum, name)?;

@@ -6,6 +6,7 @@ use crate::onnx::proto::Model;
 use crate::onnx::weights::{Architecture, Vision, WeightError, Weights};
 
 const PREFIX: &str = "model.vision_model.";
+const LAST_NORM: &str = "post_layernorm";
 
 pub(super) fn build(architecture: &Architecture, weights: &Weights, form: Form) -> Result<Model, WeightError> {
     let (vision, float) = (&architecture.vision, form.float());
@@ -23,7 +24,7 @@ pub(super) fn build(architecture: &Architecture, weights: &Weights, form: Form) 
         let thought = builder.mlp(&normed, &prefix)?;
         let next = match layer + 1 {
             next if next < vision.layers => format!("encoder.layers.{next}.layer_norm1"),
-            _ => "post_layernorm".to_owned(),
+            _ => LAST_NORM.to_owned(),
         };
         (stream, normed) = builder.add_and_norm(&stream, &thought, &next)?;
     }
@@ -142,10 +143,11 @@ impl Builder<'_> {
     /// The sum and its norm.
     fn add_and_norm(&mut self, a: &str, b: &str, name: &str) -> Result<(String, String), WeightError> {
         match self.graph.float {
-            // On a processor SkipLayerNormalization is several times slower than its two halves. The sum is a Sum because the
-            // runtime would make a SkipLayerNormalization of an Add.
+            // On a processor SkipLayerNormalization is several times slower than its two halves. The runtime makes one of an
+            // Add whose sum is used by the norm alone: the last is a Sum, which it does not know, nor divides among threads.
             Float::F32 => {
-                let sum = self.graph.op(Op::onnx("Sum"), &[a, b]);
+                let kind = if name == LAST_NORM { "Sum" } else { "Add" };
+                let sum = self.graph.op(Op::onnx(kind), &[a, b]);
                 let normed = self.norm(&sum, name)?;
                 Ok((sum, normed))
             }
