@@ -85,6 +85,11 @@ fn start(builder: ort::environment::EnvironmentBuilder, path: PathBuf) -> Result
 }
 
 fn log(level: LogLevel, category: &str, _id: &str, _place: &str, message: &str) {
+    // A kept graph is keyed by the very environment that this warns of.
+    if message.starts_with("Serializing optimized model with Graph Optimization level") {
+        tracing::debug!(target: "onnxruntime", category, "{message}");
+        return;
+    }
     match level {
         LogLevel::Fatal | LogLevel::Error => tracing::error!(target: "onnxruntime", category, "{message}"),
         LogLevel::Warning => tracing::warn!(target: "onnxruntime", category, "{message}"),
