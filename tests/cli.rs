@@ -6,6 +6,8 @@
 
 #[path = "cli/bench.rs"]
 mod bench;
+#[path = "cli/cache.rs"]
+mod cache;
 #[path = "cli/files.rs"]
 mod files;
 #[path = "cli/journal.rs"]
