@@ -19,6 +19,7 @@ Examples:
   eyewitness models optimize SmolVLM-256M-Instruct
   eyewitness bench --precision int8 --precision fp32
                                                 how fast is it on this machine?
+  eyewitness bench                              how fast is it on this machine?
 
 Exit status:
   0   done

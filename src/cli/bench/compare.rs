@@ -153,6 +153,9 @@ fn reservations(before: &Document, now: &Document) -> Vec<String> {
             words.push(format!("{name}: {tokens} tokens, now {}: compare per token, not the whole", summary.tokens));
         }
     }
+    if before.debug_build != now.debug_build {
+        words.push(format!("one is a debug build: the program {}", if now.debug_build { "now" } else { "then" }));
+    }
     for (when, document) in [("then", before), ("now", now)] {
         if document.machine.is_busy() {
             words.push(format!("the machine was busy {when} (load {:.1})", document.machine.load));
@@ -196,6 +199,7 @@ mod tests {
         before.model.sha256.insert("int8".into(), "ffff".into());
         before.picture.words = "cat.png, 451x300, RGB as from a picture file".into();
         before.max_tokens = 8;
+        before.debug_build = true;
         before.runtime.version = None;
         before.combinations[0].tokens = 4;
         let compared = compare(&before, &now, "before.json");
@@ -207,6 +211,7 @@ mod tests {
         another question: `Describe the scene.`, at most 8 tokens
         another library: ONNX Runtime /usr/lib/libonnxruntime.so.1.32.0, now ONNX Runtime 1.32.0
         int8@cpu, 2 threads: 4 tokens, now 9: compare per token, not the whole
+        one is a debug build: the program then
         the machine was busy then (load 3.5)
         ");
     }

@@ -21,6 +21,9 @@ pub(super) struct Document {
     pub(super) schema: String,
     /// Of Eyewitness.
     pub(super) version: String,
+    /// It was built for finding mistakes, and is slow.
+    #[serde(default)]
+    pub(super) debug_build: bool,
     /// When it began.
     pub(super) at: Timestamp,
     pub(super) machine: Machine,

@@ -95,6 +95,7 @@ fn facts(plan: &Plan, sight: &Sight, clock: Clock) -> Document {
     Document {
         schema: SCHEMA.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        debug_build: cfg!(debug_assertions),
         at: clock.now().wall,
         machine: Machine::here(),
         runtime: Runtime { library: String::new(), version: None },

@@ -54,6 +54,7 @@ pub(super) fn document() -> Document {
     Document {
         schema: SCHEMA.into(),
         version: "0.1.0".into(),
+        debug_build: false,
         at: jiff::Timestamp::UNIX_EPOCH,
         machine,
         runtime: Runtime { library: "/usr/lib/libonnxruntime.so.1.32.0".into(), version: Some("1.32.0".into()) },

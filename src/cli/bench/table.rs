@@ -17,6 +17,11 @@ pub(super) fn text(document: &Document) -> String {
         text.push('\n');
         text.push_str(&comparison(compared));
     }
+    if document.debug_build {
+        text.push_str(
+            "\nThis program is a debug build: what is outside of ONNX Runtime is many times slower than it need be.\n",
+        );
+    }
     // The comparison has said so.
     if document.machine.is_busy() && document.compared.is_none() {
         let (load, cores) = (document.machine.load, document.machine.cores);
@@ -223,6 +228,7 @@ mod tests {
     #[test]
     fn it_fits_into_a_hundred_columns() {
         let mut document = samples::document();
+        document.debug_build = true;
         document.combinations = document.combinations.iter().cycle().take(7).cloned().collect();
         document.compared = Some(compare(&document, &document, "before.json"));
         let text = text(&document);
