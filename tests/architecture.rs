@@ -36,6 +36,7 @@ const HOMES: [(&str, &str); 10] = [
     ("gstreamer", "source"),
     ("ort", "vlm"),
     ("prost", "onnx"),
+    ("safetensors", "onnx"),
     ("tokenizers", "vlm"),
     ("minijinja", "vlm"),
     ("rumqttc", "mqtt"),

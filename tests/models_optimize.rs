@@ -100,6 +100,8 @@ fn halves_are_a_source_too() {
     let ended = place.optimize(&[]);
     assert_eq!(ended.status, 0, "{}", ended.err);
     says(&ended.out, &["onnx/vision_encoder_int8.onnx", "verified against the set's own fp16 graphs:"]);
+    says(&ended.out, &["(made for this check only)"]);
+    assert_eq!(fs::read_dir(place.folder.path().join("set-fast/onnx")).unwrap().count(), 3);
 }
 
 #[test]
@@ -129,10 +131,9 @@ fn a_set_that_says_something_else_is_not_written() {
     published::write_safetensors(&place.set, &weights);
     for precision in ["fp32", "int8"] {
         let ended = place.optimize(&["--from", "safetensors", "--precision", precision]);
-        let words = format!(
-            "the new {precision} graphs do not say what the set's own fp32 graphs say, so nothing was written:"
-        );
-        refused(&place, &ended, 1, &[&words, "the logits are 0.", "measured: features rel. L2"]);
+        // Rounding could hide what is wrong in one layer: graphs without it are always made for the check.
+        let words = "the new fp32 graphs do not say what the set's own fp32 graphs say, so nothing was written:";
+        refused(&place, &ended, 1, &[words, "the logits are 0.", "measured: features rel. L2"]);
     }
     let ended = place.optimize(&["--precision", "fp32"]);
     assert_eq!(ended.status, 0, "the graphs are what is read if nothing else is asked for: {}", ended.err);

@@ -16,10 +16,8 @@ Examples:
   eyewitness watch --url mqtt://broker.lan      what all boxes say
   eyewitness replay clips/ --report report.html what a config makes of recordings
   eyewitness explain --camera door --at 09:14   why did it say nothing then?
-  eyewitness models optimize SmolVLM-256M-Instruct
-  eyewitness bench --precision int8 --precision fp32
-                                                how fast is it on this machine?
   eyewitness bench                              how fast is it on this machine?
+  eyewitness models optimize SmolVLM-256M-Instruct
 
 Exit status:
   0   done

@@ -32,7 +32,6 @@ struct Config {
 }
 
 #[derive(Debug, Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "the published file has them")]
 struct TextConfig {
     model_type: Option<String>,
     hidden_act: Option<String>,

@@ -7,11 +7,11 @@ mod file;
 mod floats;
 mod outline;
 pub mod proto;
-mod safetensors;
+mod shards;
 mod weights;
 
 pub use architecture::ArchitectureError;
 pub use file::{FileError, read, write};
 pub use outline::{Outline, outline};
-pub use safetensors::{Safetensors, SafetensorsError};
+pub use shards::{Safetensors, SafetensorsError};
 pub use weights::{Architecture, Text, Vision, WeightError, Weights};

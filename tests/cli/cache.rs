@@ -13,7 +13,10 @@ fn a_full_disk_under_the_cache_is_said_and_survived() {
     let inner = program::command(folder.path(), &["describe", CAT]);
     let mut limited = Command::new("sh");
     // A file ends at 512 KiB here; the signal for it is ignored, so that the write itself fails.
-    limited.args(["-c", "trap '' XFSZ; ulimit -f 1024; exec \"$0\" \"$@\""]).arg(inner.get_program()).args(inner.get_args());
+    limited
+        .args(["-c", "trap '' XFSZ; ulimit -f 1024; exec \"$0\" \"$@\""])
+        .arg(inner.get_program())
+        .args(inner.get_args());
     for (name, value) in inner.get_envs() {
         match value {
             Some(value) => limited.env(name, value),

@@ -112,7 +112,7 @@ impl Comparison {
         let mut wrong = Vec::new();
         for (what, have, most) in [("features", self.features, bounds.features), ("logits", self.logits, bounds.logits)]
         {
-            if !(have.relative <= most) {
+            if have.relative.is_nan() || have.relative > most {
                 wrong.push(format!("the {what} are {:.3} of their length away, and {most} is the most", have.relative));
             }
         }
@@ -126,7 +126,7 @@ impl Comparison {
                 self.questions
             ));
         }
-        if self.went_on > 0 && self.second * 3 < self.went_on {
+        if self.went_on >= FEW && self.second * 3 < self.went_on {
             let (second, went_on) = (self.second, self.went_on);
             wrong
                 .push(format!("of {went_on} answers that begin alike only {second} go on alike: is its memory wrong?"));
@@ -138,7 +138,11 @@ impl Comparison {
 /// A first choice is clear if its lead is so many times the usual difference of two logits' errors.
 const CLEAR: f64 = 6.0;
 
-/// How far apart two sets may be.
+/// Fewer answers that begin alike say nothing about how they go on.
+const FEW: usize = 3;
+
+/// How far apart two sets may be. Between whole and whole only the order of sums differs. The other bounds leave room above what
+/// a look-alike of SmolVLM-256M with random weights shows, which is harder on rounding than a trained model (docs/models.md).
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub(super) struct Bounds {
     /// Length of the features' difference over the length of the features.
@@ -155,9 +159,9 @@ impl Bounds {
         match new {
             Precision::Fp32 if !halves(source) => Self { features: 1e-3, logits: 1e-3, all_tokens: true },
             Precision::Fp32 | Precision::Fp16 => Self { features: 0.02, logits: 0.02, all_tokens: false },
-            Precision::Int8 => Self { features: 0.1, logits: 0.15, all_tokens: false },
-            Precision::Q4 => Self { features: 0.1, logits: 0.4, all_tokens: false },
-            Precision::Q4f16 => Self { features: 0.02, logits: 0.4, all_tokens: false },
+            Precision::Int8 => Self { features: 0.1, logits: 0.25, all_tokens: false },
+            Precision::Q4 => Self { features: 0.1, logits: 0.6, all_tokens: false },
+            Precision::Q4f16 => Self { features: 0.02, logits: 0.6, all_tokens: false },
         }
     }
 }

@@ -77,19 +77,21 @@ impl Work {
             Failure::running(&format!("`{}` cannot be written: is the disk full?", target.place().display()), &error)
         };
         self.side_files(folder).map_err(full)?;
-        // Without graphs of its own the set is held against graphs that were made of the same weights without rounding.
-        let aside = match self.source.graphs {
-            Some(_) => None,
-            None => Some(self.aside(&target).map_err(full)?),
+        // Graphs without rounding show whether the weights were read rightly, more sharply than any others could.
+        let aside = match self.precisions.contains(&Precision::Fp32) {
+            true => None,
+            false => Some(self.aside(&target).map_err(full)?),
         };
+        let exact = aside.as_ref().map_or(folder, tempfile::TempDir::path);
         let written = self.graphs(folder, aside.as_ref().map(tempfile::TempDir::path))?;
-        let (wanted, source, against) = self.reference(aside.as_ref().map(tempfile::TempDir::path))?;
+        let reference = self.reference(exact)?;
+        let mut verified = self.exact(exact, &reference)?;
         drop(aside);
-        let verified = self.verify(folder, &wanted, source, &against)?;
-        let mark = report::mark(folder, &self.source.files(), &written, &verified, &against).map_err(full)?;
+        self.verify(folder, &reference, &mut verified)?;
+        let mark = report::mark(folder, &self.source.files(), &written, &verified, &reference.who).map_err(full)?;
         let text = serde_json::to_string_pretty(&mark).map_err(io::Error::other).map_err(full)?;
         fs::write(folder.join(MARK), text + "\n").map_err(full)?;
-        let table = report::table(&written, &verified, &against);
+        let table = report::table(&written, &verified, &reference.who);
         let place = target.finish().map_err(|error| Failure::running("the new set could not get its name", &error))?;
         self.say(&format!("`{}` is there", place.display()));
         Ok(table)
@@ -147,44 +149,58 @@ impl Work {
         Ok(fs::metadata(&path).map_or(0, |data| data.len()))
     }
 
-    /// What the new graphs should say, the precision of those who say it, and who they are in words.
-    fn reference(&self, aside: Option<&Path>) -> Result<(Vec<Probe>, Precision, String), Failure> {
-        let (folder, precision, who) = match (self.source.graphs, aside) {
-            (Some(precision), _) => {
-                (&*self.source.folder, precision, format!("the set's own {} graphs", precision.name()))
-            }
-            (None, aside) => {
+    /// What the new graphs should say. Without graphs of its own a set is held against new ones without rounding.
+    fn reference(&self, exact: &Path) -> Result<Reference, Failure> {
+        let (folder, precision, who) = match self.source.graphs {
+            Some(precision) => (&*self.source.folder, precision, format!("the set's own {} graphs", precision.name())),
+            None => {
                 let who = "new fp32 graphs of the same weights (the set has no graphs of its own to compare with)";
-                (aside.unwrap_or(&self.source.folder), Precision::Fp32, who.to_owned())
+                (exact, Precision::Fp32, who.to_owned())
             }
         };
         self.say(&format!("asking {who}: {}", self.questions.words()));
-        Ok((self.questions.ask(folder, precision)?, precision, who))
+        Ok(Reference { answers: self.questions.ask(folder, precision)?, precision, who })
     }
 
-    fn verify(
-        &self,
-        folder: &Path,
-        wanted: &[Probe],
-        source: Precision,
-        against: &str,
-    ) -> Result<Vec<Verified>, Failure> {
-        let mut verified = Vec::new();
-        for precision in &self.precisions {
-            self.say(&format!("asking the new {} graphs", precision.name()));
-            let comparison = Comparison::of(wanted, &self.questions.ask(folder, *precision)?);
-            let bounds = Bounds::between(source, *precision);
-            let wrong = comparison.wrong(&bounds);
-            if !wrong.is_empty() {
-                return Err(Failure::failed(format!(
-                    "the new {} graphs do not say what {against} say, so nothing was written:\n  {}\n  measured: {}",
-                    precision.name(),
-                    wrong.join("\n  "),
-                    report::numbers(&comparison)
-                )));
-            }
-            verified.push(Verified { precision: *precision, bounds, comparison });
+    /// Holds the new graphs without rounding against the set's own, if it has some.
+    fn exact(&self, exact: &Path, reference: &Reference) -> Result<Vec<Verified>, Failure> {
+        match self.source.graphs {
+            Some(_) => Ok(vec![self.one(exact, Precision::Fp32, reference)?]),
+            None => Ok(Vec::new()),
         }
-        Ok(verified)
     }
+
+    fn verify(&self, folder: &Path, reference: &Reference, verified: &mut Vec<Verified>) -> Result<(), Failure> {
+        for precision in &self.precisions {
+            if !verified.iter().any(|done| done.precision == *precision) {
+                verified.push(self.one(folder, *precision, reference)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn one(&self, folder: &Path, precision: Precision, reference: &Reference) -> Result<Verified, Failure> {
+        self.say(&format!("asking the new {} graphs", precision.name()));
+        let comparison = Comparison::of(&reference.answers, &self.questions.ask(folder, precision)?);
+        let bounds = Bounds::between(reference.precision, precision);
+        let wrong = comparison.wrong(&bounds);
+        if wrong.is_empty() {
+            return Ok(Verified { precision, kept: self.precisions.contains(&precision), bounds, comparison });
+        }
+        Err(Failure::failed(format!(
+            "the new {} graphs do not say what {} say, so nothing was written:\n  {}\n  measured: {}",
+            precision.name(),
+            reference.who,
+            wrong.join("\n  "),
+            report::numbers(&comparison)
+        )))
+    }
+}
+
+/// What the new graphs should say.
+struct Reference {
+    answers: Vec<Probe>,
+    precision: Precision,
+    /// Whose answers they are.
+    who: String,
 }

@@ -24,6 +24,8 @@ pub(super) struct Written {
 /// A precision that held.
 pub(super) struct Verified {
     pub(super) precision: Precision,
+    /// Whether its graphs are in the new set, or only showed that the weights were read rightly.
+    pub(super) kept: bool,
     pub(super) bounds: Bounds,
     pub(super) comparison: Comparison,
 }
@@ -39,7 +41,10 @@ pub(super) fn table(written: &[Written], verified: &[Verified], against: &str) -
     }
     lines.push(String::new());
     lines.push(format!("verified against {against}:"));
-    lines.extend(verified.iter().map(|row| format!("  {:6} {}", row.precision.name(), numbers(&row.comparison))));
+    for row in verified {
+        let kept = if row.kept { "" } else { " (made for this check only)" };
+        lines.push(format!("  {:6} {}{kept}", row.precision.name(), numbers(&row.comparison)));
+    }
     lines.join("\n")
 }
 
@@ -81,7 +86,7 @@ pub(super) fn mark(
     }
     let verified: Vec<Value> = verified
         .iter()
-        .map(|row| json!({"precision": row.precision.name(), "bounds": row.bounds, "found": row.comparison}))
+        .map(|row| json!({"precision": row.precision.name(), "kept": row.kept, "bounds": row.bounds, "found": row.comparison}))
         .collect();
     Ok(json!({
         "made_by": WRITER,

@@ -26,7 +26,7 @@ pub(super) struct Layers {
     pub head: usize,
 }
 
-/// How many linear layers a block has between its norm and its last layer.
+/// Tells `blocks` blocks apart, each with `inner` linear layers before its last one (two may be written as one).
 pub(super) fn walk(
     values: &Values<'_>,
     linears: &Linears<'_>,

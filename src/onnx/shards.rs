@@ -6,8 +6,8 @@ use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Component, Path, PathBuf};
 
-use ::safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use ndarray::{ArrayD, IxDyn};
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde::Deserialize;
 
 use super::floats::Float;
@@ -185,7 +185,7 @@ impl Shard {
 
 #[cfg(test)]
 mod tests {
-    use ::safetensors::tensor::TensorView;
+    use safetensors::tensor::TensorView;
 
     use super::*;
 
@@ -193,7 +193,7 @@ mod tests {
         let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
             ((*name).to_owned(), TensorView::new(*dtype, shape.to_vec(), bytes).unwrap())
         });
-        fs::write(path, ::safetensors::serialize(views, None).unwrap()).unwrap();
+        fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
     }
 
     fn f32s(values: &[f32]) -> Vec<u8> {
