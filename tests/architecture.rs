@@ -32,7 +32,7 @@ const STAGES: [(&str, &[&str]); 15] = [
 ];
 
 /// Libraries that live in one module.
-const HOMES: [(&str, &str); 10] = [
+const HOMES: [(&str, &str); 11] = [
     ("gstreamer", "source"),
     ("ort", "vlm"),
     ("prost", "onnx"),

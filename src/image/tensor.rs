@@ -1,14 +1,22 @@
-//! A picture becomes a model's input: crop, resize, convert, mask, normalise. Every plane is resized where it lies, at its
-//! own size; colour is converted at the model's size only, in one pass that writes the input itself.
-
-use fast_image_resize::images::{TypedCroppedImage, TypedImage, TypedImageRef};
-use fast_image_resize::pixels::{U8, U8x2, U8x3};
-use fast_image_resize::{FilterType, ImageView, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
+//! A picture becomes a model's input: crop, resize, convert, mask, normalise. What cameras give (luma and chroma) goes through one
+//! fused pass (`planes`); picture files have a way of their own, with the rounding that a model's authors saw (`pillow`).
 
 use super::colour::Conversion;
 use super::mask::{Footprint, touched};
 use crate::frame::{Picture, PixelFormat, Plane};
 use crate::units::{Polygon, Region};
+
+mod number;
+mod pillow;
+mod planes;
+mod sample;
+mod weights;
+
+use number::Number;
+use pillow::Pillow;
+use planes::{Axes, Job, Part, Scratch};
+use sample::{MIDDLE, Sample};
+use weights::Span;
 
 /// Resize filter, with Pillow's numbers as `preprocessor_config.json` has them. All but `Nearest` widen with the reduction
 /// (antialiasing), as Pillow's do.
@@ -29,17 +37,6 @@ impl Filter {
         const ALL: [Filter; 6] =
             [Filter::Nearest, Filter::Lanczos, Filter::Bilinear, Filter::Bicubic, Filter::Box, Filter::Hamming];
         ALL.get(number as usize).copied()
-    }
-
-    fn algorithm(self) -> ResizeAlg {
-        ResizeAlg::Convolution(match self {
-            Self::Nearest => return ResizeAlg::Nearest,
-            Self::Lanczos => FilterType::Lanczos3,
-            Self::Bilinear => FilterType::Bilinear,
-            Self::Bicubic => FilterType::CatmullRom,
-            Self::Box => FilterType::Box,
-            Self::Hamming => FilterType::Hamming,
-        })
     }
 
     /// How far it looks, in pixels of the coarser of both grids.
@@ -78,19 +75,16 @@ impl Geometry {
     }
 }
 
-/// Turns pictures into inputs of one geometry. Its buffers, all of the model's size, are made once; per picture only the
-/// resizer's filter coefficients (some kilobytes) are allocated, and for a picture file one buffer.
+/// With more samples than these per pixel and axis, sums are made of `f32`.
+const MANY_TAPS: usize = 64;
+
+/// Turns pictures into inputs of one geometry. Weights are computed when the view or the picture's size changes, those of the
+/// whole view apart from those of regions; otherwise nothing is allocated, but for picture files.
 pub struct Preprocessor {
     geometry: Geometry,
-    resizer: Resizer,
-    luma: TypedImage<'static, U8>,
-    chroma: [TypedImage<'static, U8>; 2],
-    chroma_pairs: TypedImage<'static, U8x2>,
-    rgb: TypedImage<'static, U8x3>,
-    /// The value of each sample of a channel.
-    values: Box<[[f32; 256]; 3]>,
-    /// Rows without padding, for the rare stride that is no whole number of pixels.
-    packed: Vec<u8>,
+    fused: Fused<i16>,
+    fused_wide: Fused<f32>,
+    pillow: Pillow,
     crossings: Vec<f32>,
 }
 
@@ -103,22 +97,11 @@ impl std::fmt::Debug for Preprocessor {
 impl Preprocessor {
     #[must_use]
     pub fn new(geometry: Geometry) -> Self {
-        let (w, h) = (geometry.width, geometry.height);
-        let mut values = Box::new([[0.0; 256]; 3]);
-        for (channel, table) in values.iter_mut().enumerate() {
-            for (sample, value) in table.iter_mut().enumerate() {
-                *value = geometry.value(channel, sample as f32);
-            }
-        }
         Self {
             geometry,
-            resizer: Resizer::new(),
-            luma: TypedImage::new(w, h),
-            chroma: [TypedImage::new(w, h), TypedImage::new(w, h)],
-            chroma_pairs: TypedImage::new(w, h),
-            rgb: TypedImage::new(w, h),
-            values,
-            packed: Vec::new(),
+            fused: Fused::default(),
+            fused_wide: Fused::default(),
+            pillow: Pillow::default(),
             crossings: Vec::new(),
         }
     }
@@ -129,65 +112,30 @@ impl Preprocessor {
     }
 
     /// Writes the part `view` of `picture`, stretched to the model's size, into `out`: channels, then rows, then columns.
-    /// Pixels that `masks` (fractions of the whole picture) touch become mid grey.
+    /// Pixels that `masks` (fractions of the whole picture) touch become mid grey. Numbers are `f32` or `half::f16`.
     ///
     /// # Panics
     /// If `out` does not hold [`Geometry::values`] numbers.
-    pub fn run(&mut self, picture: &Picture, view: Region, masks: &[Polygon], out: &mut [f32]) {
+    pub fn run<N: Number>(&mut self, picture: &Picture, view: Region, masks: &[Polygon], out: &mut [N]) {
         assert_eq!(out.len(), self.geometry.values(), "the input's size is the geometry's");
+        if out.is_empty() {
+            return;
+        }
         let crop = Crop::new(picture, view);
-        self.resize(picture, crop);
-        match picture.format() {
-            PixelFormat::Rgb => self.write_rgb(out),
-            PixelFormat::Nv12 => {
-                let pairs = self.chroma_pairs.pixels().iter().map(|pair| pair.0);
-                write_yuv(&self.geometry, picture, self.luma.pixels(), pairs, out);
-            }
-            PixelFormat::I420 => {
-                let [cb, cr] = &self.chroma;
-                let pairs = cb.pixels().iter().zip(cr.pixels()).map(|(cb, cr)| [cb.0, cr.0]);
-                write_yuv(&self.geometry, picture, self.luma.pixels(), pairs, out);
+        if picture.format() == PixelFormat::Rgb {
+            self.pillow.run(&self.geometry, picture, crop, out);
+        } else {
+            let spans = Spans::new(&self.geometry, picture, crop);
+            if spans.all().iter().all(|span| span.taps(self.geometry.resample) <= MANY_TAPS) {
+                self.fused.run(&self.geometry, picture, &spans, out);
+            } else {
+                self.fused_wide.run(&self.geometry, picture, &spans, out);
             }
         }
         self.paint(picture, crop, masks, out);
     }
 
-    fn resize(&mut self, picture: &Picture, crop: Crop) {
-        let full = (picture.width(), picture.height());
-        let half = (full.0.div_ceil(2), full.1.div_ceil(2));
-        let mut job = Job { resizer: &mut self.resizer, packed: &mut self.packed, filter: self.geometry.resample };
-        match picture.format() {
-            PixelFormat::Rgb => {
-                // Columns first, as Pillow does: with its rounding in between the numbers are those that a model's authors saw.
-                // The resizer alone begins with the rows, which is faster: that is for cameras.
-                let mut narrow = TypedImage::<U8x3>::new(self.geometry.width, full.1);
-                job.resize(picture.plane(0), full, crop.columns(full.1), &mut narrow);
-                resize(job.resizer, &narrow, crop.rows(self.geometry.width), job.filter, &mut self.rgb);
-            }
-            PixelFormat::Nv12 => {
-                job.resize(picture.plane(0), full, crop, &mut self.luma);
-                job.resize(picture.plane(1), half, crop.halved(), &mut self.chroma_pairs);
-            }
-            PixelFormat::I420 => {
-                job.resize(picture.plane(0), full, crop, &mut self.luma);
-                for (index, plane) in self.chroma.iter_mut().enumerate() {
-                    job.resize(picture.plane(1 + index), half, crop.halved(), plane);
-                }
-            }
-        }
-    }
-
-    fn write_rgb(&self, out: &mut [f32]) {
-        let area = out.len() / 3;
-        for (channel, plane) in out.chunks_exact_mut(area).enumerate() {
-            let table = &self.values[channel];
-            for (value, pixel) in plane.iter_mut().zip(self.rgb.pixels()) {
-                *value = table[usize::from(pixel.0[channel])];
-            }
-        }
-    }
-
-    fn paint(&mut self, picture: &Picture, crop: Crop, masks: &[Polygon], out: &mut [f32]) {
+    fn paint<N: Number>(&mut self, picture: &Picture, crop: Crop, masks: &[Polygon], out: &mut [N]) {
         let (columns, rows) = (self.geometry.width as usize, self.geometry.height as usize);
         let step = [crop.width as f32 / columns as f32, crop.height as f32 / rows as f32];
         let source = [picture.width() as f32, picture.height() as f32];
@@ -195,7 +143,7 @@ impl Preprocessor {
         let finest = if picture.format() == PixelFormat::Rgb { 1.0 } else { 2.0 };
         let reach = step.map(|step| self.geometry.resample.support() * step.max(finest) + finest);
         let footprint = Footprint { source, origin: [crop.left as f32, crop.top as f32], step, reach };
-        let grey: [f32; 3] = std::array::from_fn(|channel| self.geometry.value(channel, 128.0));
+        let grey: [N; 3] = std::array::from_fn(|channel| N::of(self.geometry.value(channel, 128.0)));
         let area = columns * rows;
         for polygon in masks {
             for row in 0..rows {
@@ -210,24 +158,79 @@ impl Preprocessor {
     }
 }
 
-fn write_yuv(
-    geometry: &Geometry,
-    picture: &Picture,
-    luma: &[U8],
-    chroma: impl Iterator<Item = [u8; 2]>,
-    out: &mut [f32],
-) {
-    let conversion = Conversion::new(picture.colour());
-    let scale: [f32; 3] = std::array::from_fn(|c| geometry.rescale / geometry.std[c]);
-    let offset: [f32; 3] = std::array::from_fn(|c| -geometry.mean[c] / geometry.std[c]);
-    let (red, rest) = out.split_at_mut(luma.len());
-    let (green, blue) = rest.split_at_mut(luma.len());
-    let targets = red.iter_mut().zip(green).zip(blue);
-    for (((red, green), blue), (y, [cb, cr])) in targets.zip(luma.iter().zip(chroma)) {
-        let rgb = conversion.rgb(y.0, cb, cr);
-        *red = rgb[0] * scale[0] + offset[0];
-        *green = rgb[1] * scale[1] + offset[1];
-        *blue = rgb[2] * scale[2] + offset[2];
+/// The fused pass with its weights and buffers.
+#[derive(Default)]
+struct Fused<T> {
+    /// Of the whole view, and of the last region.
+    kept: [(Option<Spans>, Axes<T>); 2],
+    scratch: Scratch<T>,
+    exact: Vec<f64>,
+}
+
+impl<T: Sample> Fused<T> {
+    fn run<N: Number>(&mut self, geometry: &Geometry, picture: &Picture, spans: &Spans, out: &mut [N]) {
+        let (kept, axes) = &mut self.kept[usize::from(!spans.whole)];
+        if kept.as_ref() != Some(spans) {
+            *kept = None;
+            for part in 0..2 {
+                axes.columns[part].fill(geometry.resample, spans.columns[part], T::UNIT, &mut self.exact);
+                let unit = axes.columns[part].unit;
+                axes.rows[part].fill(geometry.resample, spans.rows[part], unit, &mut self.exact);
+            }
+            *kept = Some(*spans);
+        }
+        self.scratch.fit(axes);
+        let part = |plane: usize, step: usize| {
+            let Plane { data, stride } = picture.plane(plane);
+            Part { data, stride, height: spans.rows[plane.min(1)].size, step }
+        };
+        let (pairs, apart);
+        let chroma: &[Part<'_>] = if picture.format() == PixelFormat::Nv12 {
+            pairs = [part(1, 2)];
+            &pairs
+        } else {
+            apart = [part(1, 1), part(2, 1)];
+            &apart
+        };
+        let [luma_unit, chroma_unit] = [axes.rows[0].unit, axes.rows[1].unit];
+        let job = Job {
+            luma: part(0, 1),
+            chroma,
+            axes,
+            conversion: Conversion::new(picture.colour()).for_numbers(MIDDLE, luma_unit, chroma_unit),
+            scale: std::array::from_fn(|c| geometry.rescale / geometry.std[c]),
+            offset: std::array::from_fn(|c| -geometry.mean[c] / geometry.std[c]),
+        };
+        planes::render(&job, &mut self.scratch, out);
+    }
+}
+
+/// The axes of luma and of chroma.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Spans {
+    columns: [Span; 2],
+    rows: [Span; 2],
+    /// Nothing of the picture is left out.
+    whole: bool,
+}
+
+impl Spans {
+    fn new(geometry: &Geometry, picture: &Picture, crop: Crop) -> Self {
+        // A chroma plane of an odd picture is half a sample wider than half of it: that half is not seen.
+        let both = |size: u32, start: f64, length: f64, count: u32| {
+            let count = count as usize;
+            let luma = Span { size: size as usize, start, length, count };
+            [luma, Span { size: size.div_ceil(2) as usize, start: start / 2.0, length: length / 2.0, count }]
+        };
+        Self {
+            columns: both(picture.width(), crop.left, crop.width, geometry.width),
+            rows: both(picture.height(), crop.top, crop.height, geometry.height),
+            whole: crop.width >= f64::from(picture.width()) && crop.height >= f64::from(picture.height()),
+        }
+    }
+
+    fn all(&self) -> [Span; 4] {
+        [self.columns[0], self.columns[1], self.rows[0], self.rows[1]]
     }
 }
 
@@ -257,11 +260,6 @@ impl Crop {
     fn rows(self, width: u32) -> Self {
         Self { left: 0.0, width: f64::from(width), ..self }
     }
-
-    /// The same part of a plane of half the size. A chroma plane of an odd picture is half a sample wider: not read.
-    fn halved(self) -> Self {
-        Self { left: self.left / 2.0, top: self.top / 2.0, width: self.width / 2.0, height: self.height / 2.0 }
-    }
 }
 
 fn inside(start: f32, length: f32, size: u32) -> (f64, f64) {
@@ -273,60 +271,6 @@ fn inside(start: f32, length: f32, size: u32) -> (f64, f64) {
         length = length.next_down();
     }
     (start, length)
-}
-
-struct Job<'a> {
-    resizer: &'a mut Resizer,
-    packed: &'a mut Vec<u8>,
-    filter: Filter,
-}
-
-impl Job<'_> {
-    /// Resizes the part `crop` of a plane of `size` pixels into `target`.
-    fn resize<P: PixelTrait>(
-        &mut self,
-        plane: Plane<'_>,
-        size: (u32, u32),
-        crop: Crop,
-        target: &mut TypedImage<'_, P>,
-    ) {
-        let (width, height) = size;
-        let pixel = size_of::<P>();
-        let whole = plane.stride * height as usize;
-        let buffer;
-        // The view spans the padding and is then narrowed, so that no filter ever sees it.
-        let pixels_per_row = if plane.stride.is_multiple_of(pixel) && plane.data.len() >= whole {
-            buffer = &plane.data[..whole];
-            plane.stride / pixel
-        } else {
-            let row = width as usize * pixel;
-            self.packed.clear();
-            for y in 0..height as usize {
-                self.packed.extend_from_slice(&plane.data[y * plane.stride..][..row]);
-            }
-            buffer = self.packed.as_slice();
-            width as usize
-        };
-        let rows = TypedImageRef::<P>::from_buffer(pixels_per_row as u32, height, buffer)
-            .expect("bytes have no alignment and the picture's planes were measured");
-        let view = TypedCroppedImage::new(rows, 0, 0, width, height).expect("a row is not longer than its stride");
-        resize(self.resizer, &view, crop, self.filter, target);
-    }
-}
-
-fn resize<P: PixelTrait>(
-    resizer: &mut Resizer,
-    view: &impl ImageView<Pixel = P>,
-    crop: Crop,
-    filter: Filter,
-    target: &mut TypedImage<'_, P>,
-) {
-    // Two bytes per pixel are chroma here, not grey with alpha.
-    let options = ResizeOptions::new()
-        .resize_alg(filter.algorithm())
-        .crop(crop.left, crop.top, crop.width, crop.height)
-        .use_alpha(false);
-    resizer.resize_typed(view, target, &options).expect("the crop lies inside the plane");
 }
 
 #[cfg(test)]

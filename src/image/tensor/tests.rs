@@ -5,6 +5,8 @@ use super::*;
 use crate::frame::{Colour, Matrix, Planes, Range};
 use crate::image::read_file;
 
+mod reference;
+
 const COLOUR: Colour = Colour { matrix: Matrix::Bt709, range: Range::Limited };
 
 fn geometry(width: u32, height: u32) -> Geometry {
