@@ -57,7 +57,7 @@ fn night(x: usize, y: usize, noise: u32) -> [u8; 3] {
 }
 
 fn texture(x: usize, y: usize, noise: u32) -> [u8; 3] {
-    let board = if (x / 20 + y / 20) % 2 == 0 { 60 } else { 0 };
+    let board = if (x / 20 + y / 20).is_multiple_of(2) { 60 } else { 0 };
     [(noise & 127) as u8 + board, (noise >> 8 & 127) as u8 + board, (noise >> 16 & 127) as u8 + board]
 }
 
