@@ -5,7 +5,7 @@ CARGO ?= cargo
 
 export ORT_DYLIB_PATH ?= $(CURDIR)/.cache/onnxruntime/libonnxruntime.so
 
-.PHONY: help rust setup demo build test fuzz lint fmt bench bench-compare gate-instructions clean
+.PHONY: help rust setup demo build test fuzz lint fmt bench bench-compare bench-peers gate-instructions clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -53,6 +53,10 @@ gate-instructions: setup ## count the gate's instructions per 1080p frame, and f
 
 bench-compare: setup .cache/python ## hold a description against a bare loop over the same sessions, in turns
 	PYTHONPATH=.cache/python python3 benches/compare/bare_loop.py $(ARGS)
+
+bench-peers: setup ## time to the first token against transformers, llama.cpp and usls (ARGS="--model DIR"; fetches 0.7 GB, builds for 15 minutes once)
+	@python3 benches/compare/peers/install.py
+	python3 benches/compare/peers.py $(ARGS)
 
 clean: ## remove what was built and fetched
 	$(CARGO) clean
