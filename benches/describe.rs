@@ -1,6 +1,6 @@
 //! What one description costs, from a 1080p NV12 frame in memory to the words, and whether memory grows.
 //!
-//!     cargo bench --bench describe -- [--model DIR] [--precision fp32] [--threads N] [--rounds N] [--asks N] [--known N]
+//!     cargo bench --bench describe -- [--model DIR] [--precision int8] [--threads N] [--rounds N] [--asks N] [--known N]
 //!
 //! `--known` compares each picture with so many earlier ones, as the answer cache does, and finds none alike enough.
 //!
@@ -123,8 +123,11 @@ fn options() -> Result<Options, Box<dyn Error>> {
             "--precision" => {
                 options.precision = match value.as_str() {
                     "fp32" => Precision::Fp32,
+                    "fp16" => Precision::Fp16,
                     "int8" => Precision::Int8,
-                    _ => return Err(format!("--precision {value}: fp32 or int8").into()),
+                    "q4" => Precision::Q4,
+                    "q4f16" => Precision::Q4f16,
+                    _ => return Err(format!("--precision {value}: fp32, fp16, int8, q4 or q4f16").into()),
                 }
             }
             _ => return Err(format!("{word} is no option").into()),

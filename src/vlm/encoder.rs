@@ -1,5 +1,7 @@
 //! The picture graph. Its inputs and outputs are made once per size of picture and stay bound.
 
+use half::f16;
+use half::slice::HalfFloatSliceExt;
 use ort::session::{IoBinding, Session};
 use ort::value::{DynTensor, Tensor};
 
@@ -8,7 +10,7 @@ use super::graph::{Graph, GraphError};
 use super::precision::{GraphFile, Part};
 use super::question::AskError;
 use super::set::ModelSet;
-use super::tensors::{self, Float};
+use super::tensors::Float;
 
 const PIXELS: &str = "pixel_values";
 const MASK: &str = "pixel_attention_mask";
@@ -28,13 +30,28 @@ struct Size {
     /// Edge in pixels.
     edge: u32,
     pixels: DynTensor,
-    /// Where f32 pixels wait for a graph of f16.
-    wide: Option<Vec<f32>>,
+    float: Float,
     /// All true: one whole view has no padding.
     mask: Option<Tensor<bool>>,
     /// [1, image tokens, hidden]
     features: DynTensor,
     tokens: usize,
+}
+
+/// The numbers of one picture, in the graph's own type.
+pub(super) enum Input<'a> {
+    F32(&'a mut [f32]),
+    F16(&'a mut [f16]),
+}
+
+impl Input<'_> {
+    /// Takes over numbers that were made elsewhere.
+    pub(super) fn copy_from(self, pixels: &[f32]) {
+        match self {
+            Self::F32(values) => values.copy_from_slice(pixels),
+            Self::F16(values) => values.convert_from_f32_slice(pixels),
+        }
+    }
 }
 
 impl Vision {
@@ -89,21 +106,17 @@ impl Vision {
     }
 
     /// Where the next picture's numbers go.
-    pub(super) fn input(&mut self, size: usize) -> Result<&mut [f32], AskError> {
+    pub(super) fn input(&mut self, size: usize) -> Result<Input<'_>, AskError> {
         let size = &mut self.sizes[size];
-        if let Some(wide) = &mut size.wide {
-            return Ok(wide);
-        }
-        size.pixels.try_extract_tensor_mut::<f32>().map(|(_, values)| values).map_err(failed)
+        Ok(match size.float {
+            Float::F32 => Input::F32(size.pixels.try_extract_tensor_mut::<f32>().map_err(failed)?.1),
+            Float::F16 => Input::F16(size.pixels.try_extract_tensor_mut::<f16>().map_err(failed)?.1),
+        })
     }
 
     /// Features of the picture in [`Self::input`]: image tokens x hidden, in [`Self::features`] until the next one.
     pub(super) fn encode(&mut self, size: usize, call: &mut Call<'_>) -> Result<(), AskError> {
-        let size = &mut self.sizes[size];
-        if let Some(wide) = &size.wide {
-            tensors::write(&mut size.pixels, 0, wide).map_err(failed)?;
-        }
-        size.bind(&mut self.binding).map_err(failed)?;
+        self.sizes[size].bind(&mut self.binding).map_err(failed)?;
         let (session, binding) = (&mut self.session, &self.binding);
         // What it returns is in `features` already.
         call.run(PART, |options| session.run_binding_with_options(binding, options).map(drop))
@@ -118,10 +131,9 @@ impl Size {
     fn new(edge: u32, tokens: usize, (float, out): (Float, Float), mask: bool, hidden: usize) -> ort::Result<Self> {
         let e = edge as usize;
         let pixels = float.zeros(&[1, 1, 3, i64::from(edge), i64::from(edge)])?;
-        let wide = (float == Float::F16).then(|| vec![0.0; 3 * e * e]);
         let mask = mask.then(|| Tensor::from_array(([1, 1, e, e], vec![true; e * e]))).transpose()?;
         let features = out.zeros(&[1, tokens as i64, hidden as i64])?;
-        Ok(Self { edge, pixels, wide, mask, features, tokens })
+        Ok(Self { edge, pixels, float, mask, features, tokens })
     }
 
     fn bind(&mut self, binding: &mut IoBinding) -> ort::Result<()> {

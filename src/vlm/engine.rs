@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::call::{Call, Stop};
 use super::decoder::Decoder;
 use super::embed::Embed;
-use super::encoder::Vision;
+use super::encoder::{Input, Vision};
 use super::known::Place;
 use super::likeness::{Likeness, Nearest};
 use super::load::{self, LoadError};
@@ -135,8 +135,11 @@ impl Engine {
         }
         let mut timing = Timing::default();
         let size = self.size(&question.picture, question.view);
-        let input = self.vision.input(size)?;
-        self.preprocessors[size].run(&question.picture, question.view, &question.masks, input);
+        let (preprocessor, view, masks) = (&mut self.preprocessors[size], question.view, &question.masks);
+        match self.vision.input(size)? {
+            Input::F32(values) => preprocessor.run(&question.picture, view, masks, values),
+            Input::F16(values) => preprocessor.run(&question.picture, view, masks, values),
+        }
         let ready = self.clock.now();
         timing.preprocess = ready.since(began);
         self.vision.encode(size, call)?;

@@ -3,8 +3,11 @@
 
 use std::sync::Arc;
 
+use half::f16;
+
 use super::call::{Call, Stop};
 use super::decoder::Keep;
+use super::encoder::Input;
 use super::engine::{Engine, Spoken, open_end};
 use super::load::REHEARSAL;
 use super::question::AskError;
@@ -34,7 +37,7 @@ impl Engine {
     /// If `pixels` has another size.
     pub fn probe(&mut self, pixels: &[f32], prompt: &str, max_tokens: usize) -> Result<Probe, AskError> {
         let size = self.info.edges.len() - 1;
-        self.vision.input(size)?.copy_from_slice(pixels);
+        self.vision.input(size)?.copy_from(pixels);
         self.probe_size(size, prompt, max_tokens)
     }
 
@@ -59,7 +62,10 @@ impl Engine {
     pub(super) fn rehearse(&mut self) -> Result<usize, AskError> {
         let mut tokens = 0;
         for size in 0..self.info.edges.len() {
-            self.vision.input(size)?.fill(0.0);
+            match self.vision.input(size)? {
+                Input::F32(values) => values.fill(0.0),
+                Input::F16(values) => values.fill(f16::ZERO),
+            }
             tokens = self.probe_size(size, REHEARSAL, 2)?.prompt_ids.len();
         }
         Ok(tokens)
@@ -73,7 +79,14 @@ impl Engine {
         let grown = self.two_steps()?;
         self.decoder.switch(keep)?;
         // A graph that knows the operator but not the shared buffer fails here: not in the question of an event.
-        let Ok(shared) = self.two_steps() else { return Ok(false) };
+        let shared = match self.two_steps() {
+            Ok(shared) => shared,
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::debug!(error, "keys and values in place");
+                return Ok(false);
+            }
+        };
         let largest = grown.iter().fold(0.0_f32, |largest, logit| largest.max(logit.abs()));
         let apart = grown.iter().zip(&shared).fold(0.0_f32, |apart, (a, b)| apart.max((a - b).abs()));
         tracing::debug!(apart, largest, "keys and values in place against copied ones");

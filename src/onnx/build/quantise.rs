@@ -102,7 +102,7 @@ mod tests {
         assert_eq!((blocks, values.len(), scales.len()), (2, 2 * 2 * 16, 4));
         let at = |o: usize, i: usize| {
             let byte = values[(o * blocks * BLOCK + i) / 2];
-            let nibble = if i % 2 == 0 { byte & 15 } else { byte >> 4 };
+            let nibble = if i.is_multiple_of(2) { byte & 15 } else { byte >> 4 };
             (f32::from(nibble) - 8.0) * scales[o * blocks + i / BLOCK]
         };
         let (mut off, mut whole) = (0.0, 0.0);
