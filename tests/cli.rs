@@ -17,6 +17,8 @@ mod live;
 #[path = "cli/replay.rs"]
 mod replay;
 mod support;
+#[path = "cli/tune.rs"]
+mod tune;
 
 use std::fs;
 

@@ -135,11 +135,7 @@ impl Engine {
         }
         let mut timing = Timing::default();
         let size = self.size(&question.picture, question.view);
-        let (preprocessor, view, masks) = (&mut self.preprocessors[size], question.view, &question.masks);
-        match self.vision.input(size)? {
-            Input::F32(values) => preprocessor.run(&question.picture, view, masks, values),
-            Input::F16(values) => preprocessor.run(&question.picture, view, masks, values),
-        }
+        self.take_in(question, size)?;
         let ready = self.clock.now();
         timing.preprocess = ready.since(began);
         self.vision.encode(size, call)?;
@@ -187,8 +183,18 @@ impl Engine {
         timing.host = timing.total.saturating_sub(call.in_runtime.iter().sum());
     }
 
+    /// The picture as the vision graph wants it, into its input.
+    pub(super) fn take_in(&mut self, question: &Question, size: usize) -> Result<(), AskError> {
+        let (preprocessor, view, masks) = (&mut self.preprocessors[size], question.view, &question.masks);
+        match self.vision.input(size)? {
+            Input::F32(values) => preprocessor.run(&question.picture, view, masks, values),
+            Input::F16(values) => preprocessor.run(&question.picture, view, masks, values),
+        }
+        Ok(())
+    }
+
     /// The smallest size of picture that shows all there is to see in this part of it, or the largest.
-    fn size(&self, picture: &Picture, view: Region) -> usize {
+    pub(super) fn size(&self, picture: &Picture, view: Region) -> usize {
         let extent = (view.w * picture.width() as f32).max(view.h * picture.height() as f32);
         let edges = &self.info.edges;
         edges.iter().position(|edge| *edge as f32 >= extent).unwrap_or(edges.len() - 1)
@@ -206,7 +212,12 @@ impl Engine {
     /// Makes ready what all that is asked has in common: texts, room, the beginning of all prompts, and, if there is a yes/no
     /// question, the picture. Then each question is only as long as its words, and its probability the same whatever else
     /// is asked; a lone description is faster in one piece.
-    fn look(&mut self, question: &Question, size: usize, call: &mut Call<'_>) -> Result<Option<Sequence>, AskError> {
+    pub(super) fn look(
+        &mut self,
+        question: &Question,
+        size: usize,
+        call: &mut Call<'_>,
+    ) -> Result<Option<Sequence>, AskError> {
         let described = question.describe.then_some((&question.prompt, question.max_tokens));
         let all = question.asks.iter().map(|ask| (ask, 1)).chain(described);
         let alike = self.prepare(all, size, call)?;
@@ -273,7 +284,7 @@ impl Engine {
         Ok(sequence)
     }
 
-    fn ask(
+    pub(super) fn ask(
         &mut self,
         ask: &Arc<str>,
         size: usize,

@@ -57,7 +57,8 @@ pub enum LoadError {
 /// Loads the library and the set, and runs every graph once.
 pub(super) fn open(settings: &Settings, clock: Clock) -> Result<Engine, LoadError> {
     // The set first: what is wrong with it is said even where there is no library.
-    let mut set = ModelSet::open(&settings.path, settings.precision)?;
+    let parts = settings.parts.unwrap_or([settings.precision; 3]);
+    let mut set = ModelSet::open_parts(&settings.path, parts)?;
     let runtime = runtime::load(settings.runtime.as_deref())?;
     let mut settings = settings.clone();
     if let Some(choice) = tuned(&settings)? {
@@ -100,7 +101,7 @@ pub(super) fn open(settings: &Settings, clock: Clock) -> Result<Engine, LoadErro
 
 /// What was tuned counts where the config leaves it open.
 fn tuned(settings: &Settings) -> Result<Option<Choice>, LoadError> {
-    if settings.precision != Precision::Auto || !settings.edges.is_empty() {
+    if settings.precision != Precision::Auto || settings.parts.is_some() || !settings.edges.is_empty() {
         return Ok(None);
     }
     let here = Device::here(settings.runtime.as_deref(), settings.provider)?;

@@ -21,6 +21,13 @@ pub(super) fn pick(row: &[f32]) -> Option<Pick> {
     Some(Pick { id: id as u32, probability: 1.0 / sum })
 }
 
+/// By how much the logit of `best`, the largest, is ahead of all others.
+pub(super) fn lead(row: &[f32], best: u32) -> f32 {
+    let others = row.iter().enumerate().filter(|(id, _)| *id != best as usize);
+    let second = others.fold(f32::NEG_INFINITY, |second, (_, logit)| second.max(*logit));
+    row.get(best as usize).map_or(0.0, |largest| largest - second)
+}
+
 /// Numbers that are worked on at once, each with a largest and a sum of its own.
 const LANES: usize = 16;
 
@@ -98,6 +105,7 @@ mod tests {
         assert_eq!(pick.id, 1);
         assert!((pick.probability - 0.6652).abs() < 1e-3);
         assert_eq!(super::pick(&[3.0, 3.0]).unwrap().id, 0);
+        assert_eq!((lead(&[0.0, 2.0, 1.5], 1), lead(&[3.0, 3.0], 0)), (0.5, 0.0));
     }
 
     #[test]

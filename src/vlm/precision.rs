@@ -73,6 +73,24 @@ pub(super) fn find(folder: &Path, part: Part, precision: Precision) -> Result<Gr
         .ok_or_else(|| fitting().map(name).collect())
 }
 
+/// The precisions in which the set in `folder` has a graph, the highest first, and the bytes of its files: of vision, of embed,
+/// of the decoder. Nothing is read.
+#[must_use]
+pub fn available(folder: &Path) -> [Vec<(Precision, u64)>; 3] {
+    let all = [Precision::Fp32, Precision::Fp16, Precision::Int8, Precision::Q4f16, Precision::Q4];
+    let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |data| data.len());
+    Part::ALL.map(|part| {
+        let files = all.into_iter().filter_map(|precision| Some((precision, find(folder, part, precision).ok()?.path)));
+        files
+            .map(|(precision, path)| {
+                // Where weights are too large for the graph's own file.
+                let beside = PathBuf::from(format!("{}_data", path.display()));
+                (precision, bytes(&path) + bytes(&beside))
+            })
+            .collect()
+    })
+}
+
 /// One word for the whole set: "int8", or "fp16+q4" if the parts differ.
 pub(super) fn label(files: &[GraphFile; 3]) -> String {
     let mut words: Vec<&str> = Vec::new();
@@ -98,6 +116,9 @@ mod tests {
         let found = Part::ALL.map(|part| find(folder.path(), part, Precision::Auto).unwrap());
         assert_eq!(label(&found), "fp16+fp32+int8");
         assert_eq!(find(folder.path(), Part::Vision, Precision::Q4).unwrap().precision, "q4");
+        let [vision, embed, decoder] = available(folder.path());
+        assert_eq!(vision, [(Precision::Fp16, 1), (Precision::Q4, 1)]);
+        assert_eq!((embed, decoder), (vec![(Precision::Fp32, 1)], vec![(Precision::Int8, 1)]));
         let missing = find(folder.path(), Part::Embed, Precision::Int8).unwrap_err();
         assert_eq!(
             missing,

@@ -10,6 +10,8 @@ pub struct Settings {
     pub runtime: Option<PathBuf>,
     pub provider: Provider,
     pub precision: Precision,
+    /// Of vision, embed and decoder, each for itself; `None`: `precision` for all of them.
+    pub parts: Option<[Precision; 3]>,
     /// Threads of one operator; 0: the cores that decoding leaves.
     pub threads: usize,
     /// Video streams that are decoded beside it.
@@ -30,6 +32,7 @@ impl Settings {
             runtime: None,
             provider: Provider::Auto,
             precision: Precision::Auto,
+            parts: None,
             threads: 0,
             streams: 0,
             edges: Vec::new(),
@@ -60,4 +63,19 @@ pub enum Precision {
     Int8,
     Q4,
     Q4f16,
+}
+
+impl Precision {
+    /// As in the config, in labels and in tables.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Fp32 => "fp32",
+            Self::Fp16 => "fp16",
+            Self::Int8 => "int8",
+            Self::Q4 => "q4",
+            Self::Q4f16 => "q4f16",
+        }
+    }
 }

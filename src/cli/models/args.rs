@@ -1,9 +1,12 @@
 //! What can be typed after `eyewitness models`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
 
+use super::tune;
+use crate::cli::args::ProviderArg;
 use crate::onnx::build;
 use crate::vlm;
 
@@ -18,11 +21,50 @@ Examples:
   eyewitness models optimize SmolVLM-256M-Instruct --precision int8,q4 --out /var/lib/eyewitness/models/smolvlm
   eyewitness models optimize SmolVLM-256M-Instruct --precision fp16 --image door.jpg --image yard.jpg";
 
+const TUNE: &str = "\
+The choice is written to DIR/tuned.json, or into the cache folder if DIR cannot be written. It is followed where the config
+says precision = \"auto\" (threads = 0 for the threads), on this device, as long as DIR has the same graphs. What is
+faster is measured, never assumed: 8 bits lose to 16 on many a machine. A way of running the set that says something
+else than fp32 is never chosen. docs/models.md has the bound.
+
+Examples:
+  eyewitness models tune models/tiny
+  eyewitness models tune SmolVLM-256M-Instruct-fast --limit 10m --picture door.jpg --picture yard.jpg
+  eyewitness models tune SmolVLM-256M-Instruct --threads 1,2,4 --dry-run --json";
+
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum ModelsCommand {
     /// Write faster graphs of a published model set, and check that they say the same
     #[command(after_help = OPTIMIZE)]
     Optimize(OptimizeArgs),
+    /// Find out which precision, threads and size of picture are fastest on this machine and still say the same
+    #[command(after_help = TUNE)]
+    Tune(TuneArgs),
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub(in crate::cli) struct TuneArgs {
+    /// The model set
+    #[arg(value_name = "DIR")]
+    pub(super) dir: PathBuf,
+    /// How long it may measure
+    #[arg(long, value_name = "DURATION", default_value = "3m", value_parser = tune::limit)]
+    pub(super) limit: Duration,
+    /// Threads to try; may be given several times; default: 1, 2, half of the cores and all of them
+    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(super) threads: Vec<u16>,
+    /// A picture as your cameras see it; may be given several times; default: those of the set and drawn ones
+    #[arg(long, value_name = "FILE")]
+    pub(super) picture: Vec<PathBuf>,
+    /// What the model runs on, as in the config
+    #[arg(long, value_name = "PROVIDER", value_enum, default_value_t = ProviderArg::Auto)]
+    pub(super) provider: ProviderArg,
+    /// One JSON document on stdout
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Measure and explain, but write nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
 }
 
 #[derive(Debug, Clone, clap::Args)]

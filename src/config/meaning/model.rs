@@ -91,6 +91,7 @@ fn settings(section: &Section<'_>) -> vlm::Settings {
     vlm::Settings {
         path: path(section),
         edges: Vec::new(),
+        parts: None,
         // Counted when the cameras are read.
         streams: 0,
         cache: cache(section),
