@@ -102,7 +102,7 @@ fn frame(random: &mut fastrand::Rng) -> Result<Picture, Box<dyn Error>> {
         .map(|_| [random.f32() * 1920.0, random.f32() * 1080.0, 30.0 + random.f32() * 200.0, random.f32()])
         .collect();
     let value = |x: usize, y: usize| {
-        let lit = blobs.iter().filter(|b| (x as f32 - b[0]).hypot(y as f32 - b[1]) < b[2]).last();
+        let lit = blobs.iter().rfind(|b| (x as f32 - b[0]).hypot(y as f32 - b[1]) < b[2]);
         lit.map_or(90, |b| 16 + (b[3] * 219.0) as u8)
     };
     let mut data: Vec<u8> = (0..width * height).map(|i| value(i % width, i / width)).collect();

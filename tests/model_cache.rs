@@ -47,9 +47,9 @@ fn files(folder: &Path) -> BTreeSet<PathBuf> {
     for entry in fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            found.extend(files(&path))
+            found.extend(files(&path));
         } else {
-            found.extend([path])
+            found.extend([path]);
         };
     }
     found

@@ -2,7 +2,10 @@
 
 use std::error::Error;
 use std::fs;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread::{self, ScopedJoinHandle};
+use std::time::SystemTime;
 
 use ort::session::Session;
 
@@ -12,6 +15,7 @@ use super::embed::Embed;
 use super::encoder::Vision;
 use super::engine::{Engine, Info};
 use super::graph::GraphError;
+use super::hashes::Hashes;
 use super::known::{Known, Place};
 use super::optimised::{self, Entry};
 use super::placement::{self, Placement};
@@ -56,13 +60,18 @@ pub enum LoadError {
 
 /// Loads the library and the set, and runs every graph once.
 pub(super) fn open(settings: &Settings, clock: Clock) -> Result<Engine, LoadError> {
-    // The set first: what is wrong with it is said even where there is no library.
     let parts = settings.parts.unwrap_or([settings.precision; 3]);
-    let mut set = ModelSet::open_parts(&settings.path, parts)?;
-    let runtime = runtime::load(settings.runtime.as_deref())?;
+    // Both take their time, one reading a tokenizer, one linking a library.
+    let (set, runtime) = thread::scope(|scope| {
+        let set = scope.spawn(|| ModelSet::open_parts(&settings.path, parts));
+        let runtime = runtime::load(settings.runtime.as_deref());
+        (joined(set), runtime)
+    });
+    // The set first: what is wrong with it is said even where there is no library.
+    let (mut set, runtime) = (set?, runtime?);
     let mut settings = settings.clone();
     if let Some(choice) = tuned(&settings)? {
-        set = ModelSet::open_parts(&settings.path, choice.parts())?;
+        set.pick(choice.parts())?;
         if settings.threads == 0 {
             // It was measured alone.
             settings.threads = choice.threads.min(provider::threads_beside(settings.streams, provider::cores()));
@@ -99,6 +108,11 @@ pub(super) fn open(settings: &Settings, clock: Clock) -> Result<Engine, LoadErro
     }
 }
 
+/// What a thread returned; its panic goes on here.
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+}
+
 /// What was tuned counts where the config leaves it open.
 fn tuned(settings: &Settings) -> Result<Option<Choice>, LoadError> {
     if settings.precision != Precision::Auto || settings.parts.is_some() || !settings.edges.is_empty() {
@@ -119,22 +133,20 @@ struct Loader<'a> {
 impl Loader<'_> {
     fn load(&self) -> Result<Engine, LoadError> {
         let set = self.set;
-        let keys = Part::ALL.map(|part| self.key(part));
+        let keys = self.keys();
         let place = self.place(&keys);
         let known = place.as_ref().and_then(Place::read);
         // Where nodes run is recorded in files; without a place for them it stays unknown.
         let records = if known.is_none() { tempfile::tempdir().ok() } else { None };
-        let session = |part: Part| {
-            self.session(part, keys[part as usize].as_ref(), records.as_ref().map(tempfile::TempDir::path))
-        };
-        let vision = Vision::new(session(Part::Vision)?, &set.graphs[0], set, &self.settings.edges)?;
+        let [vision, embed, decoder] = self.sessions(&keys, records.as_ref().map(tempfile::TempDir::path));
+        let vision = Vision::new(vision?, &set.graphs[0], set, &self.settings.edges)?;
         let keep = match &known {
             Some(known) if known.shared_buffers => Keep::Shared,
             Some(_) => Keep::Grown,
             None => self.keep(&set.graphs[2].path),
         };
-        let decoder = Decoder::new(session(Part::Decoder)?, &set.graphs[2], set, self.on, keep)?;
-        let embed = Embed::new(session(Part::Embed)?, &set.graphs[1], set, decoder.embeds())?;
+        let decoder = Decoder::new(decoder?, &set.graphs[2], set, self.on, keep)?;
+        let embed = Embed::new(embed?, &set.graphs[1], set, decoder.embeds())?;
         let mut engine = self.engine(vision, embed, decoder);
         if let Some(known) = known {
             engine.info.shared_buffers = known.shared_buffers;
@@ -204,6 +216,19 @@ impl Loader<'_> {
         }
     }
 
+    /// All three, side by side on the CPU: each spends its time on one core.
+    fn sessions(&self, keys: &[Option<String>; 3], records: Option<&Path>) -> [Result<Session, GraphError>; 3] {
+        let session = |part: Part| self.session(part, keys[part as usize].as_ref(), records);
+        if self.on != Provider::Cpu {
+            return Part::ALL.map(session);
+        }
+        thread::scope(|scope| {
+            let [vision, embed] = [Part::Vision, Part::Embed].map(|part| scope.spawn(move || session(part)));
+            let decoder = session(Part::Decoder);
+            [joined(vision), joined(embed), decoder]
+        })
+    }
+
     fn session(&self, part: Part, key: Option<&String>, records: Option<&Path>) -> Result<Session, GraphError> {
         let file = &self.set.graphs[part as usize].path;
         let provider = self.on(part);
@@ -228,12 +253,21 @@ impl Loader<'_> {
         if part == Part::Embed { Provider::Cpu } else { self.on }
     }
 
-    /// All that a graph's optimised form depends on, in one word; nothing is hashed where nothing is kept.
-    fn key(&self, part: Part) -> Option<String> {
-        self.settings.cache.as_ref()?;
-        // A file that cannot be read is said by whoever loads it.
-        let hash = optimised::hash(&self.set.graphs[part as usize].path).ok()?;
-        Some(optimised::digest(&[&hash, ort::info(), provider::name(self.on(part)), &optimised::processor()]))
+    /// Of each graph all that its optimised form depends on, in one word; nothing is hashed where nothing is kept.
+    fn keys(&self) -> [Option<String>; 3] {
+        let Some(cache) = self.settings.cache.as_deref() else { return [const { None }; 3] };
+        let mut hashes = Hashes::open(cache);
+        let now = SystemTime::from(self.clock.now().wall);
+        let processor = optimised::processor();
+        let keys = Part::ALL.map(|part| {
+            // A file that cannot be read is said by whoever loads it.
+            let hash = hashes.of(&self.set.graphs[part as usize].path, now).ok()?;
+            Some(optimised::digest(&[&hash, ort::info(), provider::name(self.on(part)), &processor]))
+        });
+        if let Err(error) = hashes.keep() {
+            tracing::debug!(%error, "hashes are not remembered");
+        }
+        keys
     }
 
     /// Where what was found out is kept. Other providers than the CPU are asked anew at each start what they run.

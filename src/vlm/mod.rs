@@ -11,6 +11,7 @@ mod embed;
 mod encoder;
 mod engine;
 mod graph;
+mod hashes;
 mod known;
 mod likeness;
 mod load;

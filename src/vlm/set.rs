@@ -104,6 +104,23 @@ impl ModelSet {
             _ => Err(SetError { folder: folder.to_owned(), problems: reader.problems }),
         }
     }
+
+    /// Takes other graphs of the same set.
+    ///
+    /// # Errors
+    /// [`SetError`] if there are none in these precisions; the set is left as it was.
+    pub(super) fn pick(&mut self, precision: [Precision; 3]) -> Result<(), SetError> {
+        let mut reader = Reader { folder: &self.folder, problems: Vec::new() };
+        let graphs = Part::ALL.map(|part| reader.graph(part, precision[part as usize]));
+        let problems = reader.problems;
+        match graphs {
+            [Some(vision), Some(embed), Some(decoder)] => {
+                self.graphs = [vision, embed, decoder];
+                Ok(())
+            }
+            _ => Err(SetError { folder: self.folder.clone(), problems }),
+        }
+    }
 }
 
 struct Reader<'a> {
