@@ -71,6 +71,19 @@ async fn a_second_start_knows_what_the_first_found_out() {
     assert_eq!(files(cache.path()), kept);
 }
 
+/// The rehearsal behind a second start is no reason to wait, and its end no reason to forget.
+#[tokio::test]
+async fn a_stop_right_after_a_second_start_forgets_nothing() {
+    let cache = tempfile::tempdir().unwrap();
+    let first = says(cache.path()).await;
+    let kept = files(cache.path());
+    for _ in 0..3 {
+        drop(Model::start(settings(cache.path()), Clock::system()).unwrap());
+    }
+    assert!(kept.is_subset(&files(cache.path())), "{kept:?}");
+    assert_eq!(says(cache.path()).await, first);
+}
+
 #[tokio::test]
 async fn what_is_damaged_is_made_anew() {
     let cache = tempfile::tempdir().unwrap();

@@ -102,19 +102,23 @@ impl Engine {
     }
 
     /// Runs every graph once if that was not done when it opened, so that the first question is not slower than others. What an
-    /// earlier start has found out is forgotten if it does not hold.
+    /// earlier start has found out is forgotten if it does not hold. `stop` ends it early from another thread.
     ///
     /// # Errors
     /// [`AskError`]
-    pub fn warm_up(&mut self) -> Result<(), AskError> {
+    pub fn warm_up(&mut self, stop: &Stop) -> Result<(), AskError> {
         if !std::mem::take(&mut self.unrehearsed) {
             return Ok(());
         }
-        let rehearsed = self.rehearse();
-        if let (Err(_), Some(place)) = (&rehearsed, &self.place) {
-            place.forget();
+        match self.rehearse(stop) {
+            Ok(_) | Err(AskError::Expired) => Ok(()),
+            Err(error) => {
+                if let Some(place) = &self.place {
+                    place.forget();
+                }
+                Err(error)
+            }
         }
-        rehearsed.map(drop)
     }
 
     /// Looks at the picture once and answers everything that is asked about it. `stop` ends it early from another thread.

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use ort::session::Session;
 
+use super::call::Stop;
 use super::choice::{self, Choice, Device};
 use super::decoder::{Decoder, Keep};
 use super::embed::Embed;
@@ -165,7 +166,7 @@ impl Loader<'_> {
         }
         engine.info.shared_buffers = engine.decoder.keep() == Keep::Shared;
         // A set whose parts do not belong together shows it here, not at the first event; and the first event is not slower.
-        engine.info.prompt_tokens = engine.rehearse().map_err(failed)?;
+        engine.info.prompt_tokens = Stop::new().and_then(|stop| engine.rehearse(&stop)).map_err(failed)?;
         if records.is_some() {
             let sessions = [engine.vision.session(), engine.embed.session(), engine.decoder.session()];
             engine.info.placement = sessions.map(|session| placement::end(session).unwrap_or_default());

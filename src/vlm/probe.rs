@@ -38,12 +38,11 @@ impl Engine {
     pub fn probe(&mut self, pixels: &[f32], prompt: &str, max_tokens: usize) -> Result<Probe, AskError> {
         let size = self.info.edges.len() - 1;
         self.vision.input(size)?.copy_from(pixels);
-        self.probe_size(size, prompt, max_tokens)
+        self.probe_size(size, prompt, max_tokens, &*Stop::new()?)
     }
 
-    fn probe_size(&mut self, size: usize, prompt: &str, max_tokens: usize) -> Result<Probe, AskError> {
-        let stop = Stop::new()?;
-        let mut call = Call::new(&stop, self.clock, open_end(self.clock));
+    fn probe_size(&mut self, size: usize, prompt: &str, max_tokens: usize, stop: &Stop) -> Result<Probe, AskError> {
+        let mut call = Call::new(stop, self.clock, open_end(self.clock));
         self.vision.encode(size, &mut call)?;
         let prompt: Arc<str> = prompt.into();
         self.prepare([(&prompt, max_tokens)].into_iter(), size, &mut call)?;
@@ -59,14 +58,14 @@ impl Engine {
     }
 
     /// Every size of picture once, grey, with two words of answer. Returns the tokens of the prompt at the largest.
-    pub(super) fn rehearse(&mut self) -> Result<usize, AskError> {
+    pub(super) fn rehearse(&mut self, stop: &Stop) -> Result<usize, AskError> {
         let mut tokens = 0;
         for size in 0..self.info.edges.len() {
             match self.vision.input(size)? {
                 Input::F32(values) => values.fill(0.0),
                 Input::F16(values) => values.fill(f16::ZERO),
             }
-            tokens = self.probe_size(size, REHEARSAL, 2)?.prompt_ids.len();
+            tokens = self.probe_size(size, REHEARSAL, 2, stop)?.prompt_ids.len();
         }
         Ok(tokens)
     }

@@ -27,6 +27,8 @@ pub struct Model {
     jobs: Option<mpsc::Sender<Job>>,
     info: Arc<Info>,
     clock: Clock,
+    /// Ends what the thread does before it answers anybody.
+    warming: Arc<Stop>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -56,18 +58,24 @@ impl Model {
     pub fn start(settings: Settings, clock: Clock) -> Result<Self, LoadError> {
         let (jobs, queue) = mpsc::channel(WAITING);
         let (ready, loaded) = sync_channel(1);
-        let body = move || match Engine::open(&settings, clock) {
-            Ok(engine) => {
-                if ready.send(Ok(engine.info().clone())).is_ok() {
-                    serve(engine, queue, clock);
+        let open = move || -> Result<(Engine, Arc<Stop>), LoadError> {
+            let engine = Engine::open(&settings, clock)?;
+            let warming =
+                Stop::new().map_err(|source| LoadError::Rehearsal { folder: settings.path.clone(), source })?;
+            Ok((engine, warming))
+        };
+        let body = move || match open() {
+            Ok((engine, warming)) => {
+                if ready.send(Ok((engine.info().clone(), Arc::clone(&warming)))).is_ok() {
+                    serve(engine, &warming, queue, clock);
                 }
             }
             // Nobody waits for it any more if this fails.
             Err(error) => drop(ready.send(Err(error))),
         };
         let thread = thread::Builder::new().name("model".into()).spawn(body)?;
-        let info = Arc::new(loaded.recv().map_err(|_| LoadError::Ended)??);
-        Ok(Self { jobs: Some(jobs), info, clock, thread: Some(thread) })
+        let (info, warming) = loaded.recv().map_err(|_| LoadError::Ended)??;
+        Ok(Self { jobs: Some(jobs), info: Arc::new(info), clock, warming, thread: Some(thread) })
     }
 
     /// Such as "tiny/int8@cpu".
@@ -105,6 +113,8 @@ impl Model {
 impl Drop for Model {
     fn drop(&mut self) {
         self.jobs = None;
+        // A stop soon after the start does not wait for the rehearsal of a large set.
+        self.warming.raise();
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -113,9 +123,9 @@ impl Drop for Model {
     }
 }
 
-fn serve(mut engine: Engine, mut queue: mpsc::Receiver<Job>, clock: Clock) {
+fn serve(mut engine: Engine, warming: &Stop, mut queue: mpsc::Receiver<Job>, clock: Clock) {
     // Who asks now waits as long as it takes, which the first question would do without it.
-    if let Err(error) = engine.warm_up() {
+    if let Err(error) = engine.warm_up(warming) {
         let error: &dyn std::error::Error = &error;
         tracing::error!(
             error,
