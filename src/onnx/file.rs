@@ -1,5 +1,7 @@
 //! ONNX files on disk: read whole, checked for what cannot be carried over, written beside and renamed.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -43,9 +45,10 @@ pub fn read(path: &Path) -> Result<Model, FileError> {
     if !graph.sparse_initializer.is_empty() {
         return Err(unsupported("sparse weights"));
     }
+    let mut beside = BTreeMap::new();
     for tensor in &mut graph.initializer {
         if tensor.data_location == Some(1) {
-            bring_in(path, tensor)?;
+            bring_in(path, tensor, &mut beside)?;
         }
     }
     Ok(model)
@@ -60,8 +63,9 @@ fn read_bytes(path: &Path) -> Result<Bytes, FileError> {
     fs::read(path).map(Bytes::from).map_err(failed)
 }
 
-/// Puts a tensor's external data into the tensor.
-fn bring_in(path: &Path, tensor: &mut Tensor) -> Result<(), FileError> {
+/// Puts a tensor's external data into the tensor. `read` has the files beside the graph so far: each is read once, however many
+/// weights it holds.
+fn bring_in(path: &Path, tensor: &mut Tensor, read: &mut BTreeMap<PathBuf, Bytes>) -> Result<(), FileError> {
     let unsupported = |what: String| FileError::Unsupported { path: path.to_owned(), what };
     let value = |key: &str| {
         let property = tensor.external_data.iter().find(|property| property.key.as_deref() == Some(key));
@@ -78,7 +82,13 @@ fn bring_in(path: &Path, tensor: &mut Tensor) -> Result<(), FileError> {
         return Err(unsupported(format!("the weight `{name}` at no place in `{location}`")));
     };
     let beside = path.with_file_name(location);
-    let bytes = read_bytes(&beside)?;
+    let bytes = match read.entry(beside) {
+        Entry::Occupied(known) => known.get().clone(),
+        Entry::Vacant(new) => {
+            let bytes = read_bytes(new.key())?;
+            new.insert(bytes).clone()
+        }
+    };
     let offset = offset.unwrap_or(0);
     let end = length.map_or(Some(bytes.len()), |length| offset.checked_add(length));
     let range = end.filter(|end| *end <= bytes.len() && offset <= *end).map(|end| offset..end);

@@ -96,7 +96,7 @@ impl Choice {
         text.push(b'\n');
         let mut failed = None;
         for path in places(set, cache) {
-            match replace(&path, &text) {
+            match optimised::replace(&path, &text) {
                 Ok(()) => return Ok(path),
                 Err(error) => failed = failed.or(Some(error)),
             }
@@ -142,7 +142,8 @@ pub fn graphs(set: &Path) -> io::Result<String> {
     for entry in fs::read_dir(set.join("onnx"))? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if Part::ALL.iter().any(|part| name.starts_with(part.stem())) && name.ends_with(".onnx") {
+        // Weights beside a graph (`.onnx_data`) count as it does.
+        if Part::ALL.iter().any(|part| name.starts_with(part.stem())) {
             found.push(format!("{name} {}", entry.metadata()?.len()));
         }
     }
@@ -155,20 +156,6 @@ fn places(set: &Path, cache: Option<&Path>) -> Vec<PathBuf> {
     let name = real.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let cached = cache.map(|cache| cache.join("tuned").join(format!("{name}-{FILE}")));
     [Some(set.join(FILE)), cached].into_iter().flatten().collect()
-}
-
-fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
-    use std::io::Write;
-    use std::os::unix::fs::PermissionsExt;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(text)?;
-    // The daemon is another user than who tunes.
-    file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -60,12 +60,7 @@ impl Hashes {
             return Ok(());
         }
         self.entries.retain(|path, _| path.exists());
-        let folder = self.file.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(&serde_json::to_vec(&self.entries)?)?;
-        file.persist(&self.file).map_err(|error| error.error)?;
-        Ok(())
+        optimised::replace(&self.file, &serde_json::to_vec(&self.entries)?)
     }
 }
 

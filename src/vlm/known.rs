@@ -2,7 +2,7 @@
 //! values are kept, where its nodes run. A start that knows is ready at once and rehearses afterwards.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -53,12 +53,7 @@ impl Place {
     }
 
     pub(super) fn write(&self, known: &Known) -> io::Result<()> {
-        let folder = self.0.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(&serde_json::to_vec(known)?)?;
-        file.persist(&self.0).map_err(|error| error.error)?;
-        Ok(())
+        optimised::replace(&self.0, &serde_json::to_vec(known)?)
     }
 
     /// What turned out not to hold.

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fs;
+use std::io;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread::{self, ScopedJoinHandle};
@@ -160,7 +161,8 @@ impl Loader<'_> {
         let failed = |source| LoadError::Rehearsal { folder: set.folder.clone(), source };
         if keep == Keep::Shared && !engine.keeps_alike(SAME).map_err(failed)? {
             tracing::warn!(
-                "this decoder does not write its keys and values in place as it should: they are copied instead"
+                "keys and values are copied for every token, since this provider does not run this decoder's attention in place: on \
+                 CUDA take precision = \"fp16\" (`eyewitness models optimize` writes it)"
             );
             engine.decoder.switch(Keep::Grown).map_err(failed)?;
         }
@@ -262,8 +264,10 @@ impl Loader<'_> {
         let processor = optimised::processor();
         let keys = Part::ALL.map(|part| {
             // A file that cannot be read is said by whoever loads it.
-            let hash = hashes.of(&self.set.graphs[part as usize].path, now).ok()?;
-            Some(optimised::digest(&[&hash, ort::info(), provider::name(self.on(part)), &processor]))
+            let files = optimised::files(&self.set.graphs[part as usize].path).ok()?;
+            let hashes: io::Result<Vec<_>> = files.iter().map(|file| hashes.of(file, now)).collect();
+            let hashes = hashes.ok()?.concat();
+            Some(optimised::digest(&[&hashes, ort::info(), provider::name(self.on(part)), &processor]))
         });
         if let Err(error) = hashes.keep() {
             tracing::debug!(%error, "hashes are not remembered");

@@ -3,7 +3,8 @@
 //! and made anew.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use ring::digest::{Context, SHA256};
@@ -25,6 +26,33 @@ pub(super) fn hash(path: &Path) -> io::Result<String> {
         }
     }
     Ok(hex(context.finish().as_ref()))
+}
+
+/// A graph's file and those that hold its weights beside it (`decoder.onnx_data`, ...): a kept graph has them all in it.
+pub(super) fn files(graph: &Path) -> io::Result<Vec<PathBuf>> {
+    let name = graph.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let folder = graph.parent().unwrap_or(Path::new("."));
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.file_name().is_some_and(|other| other.to_string_lossy().starts_with(&name)) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Writes a small file, whole or not at all. Others may read it: the daemon is another user than who tunes.
+pub(super) fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(text)?;
+    file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
 }
 
 /// One word for several.
@@ -143,6 +171,16 @@ mod tests {
         assert_eq!(fs::read_dir(cache.path().join(FOLDER)).unwrap().count(), 2, "no draft is left");
         new.remove();
         assert!(!new.exists());
+    }
+
+    #[test]
+    fn weights_beside_a_graph_belong_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["decoder.onnx", "decoder.onnx_data", "decoder_int8.onnx", "embed.onnx"] {
+            fs::write(folder.path().join(name), name).unwrap();
+        }
+        let found = files(&folder.path().join("decoder.onnx")).unwrap();
+        assert_eq!(found, ["decoder.onnx", "decoder.onnx_data"].map(|name| folder.path().join(name)));
     }
 
     #[test]

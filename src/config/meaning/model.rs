@@ -177,10 +177,10 @@ mod tests {
         let of = |pairs: &[(&str, &str)]| {
             cache_folder_of(&|name| pairs.iter().find(|pair| pair.0 == name).map(|pair| pair.1.to_owned()))
         };
-        let all = [("CACHE_DIRECTORY", "/var/cache/eyewitness:/b"), ("XDG_CACHE_HOME", "/x"), ("HOME", "/root")];
+        let all = [("CACHE_DIRECTORY", "/var/cache/eyewitness:/b"), ("XDG_CACHE_HOME", "/x"), ("HOME", "/home/ann")];
         assert_eq!(of(&all), Some("/var/cache/eyewitness".into()));
         assert_eq!(of(&all[1..]), Some("/x/eyewitness".into()));
-        assert_eq!(of(&all[2..]), Some("/root/.cache/eyewitness".into()));
+        assert_eq!(of(&all[2..]), Some("/home/ann/.cache/eyewitness".into()));
         assert_eq!(of(&[("HOME", "")]), None);
     }
 
