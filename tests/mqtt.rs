@@ -87,7 +87,7 @@ impl Daemon {
         let inputs = Inputs {
             version: "0.0.0-test",
             outbox: outbox.clone(),
-            cameras: vec![(CameraId::new("door").unwrap(), health)],
+            cameras: watch::channel(Arc::from([(CameraId::new("door").unwrap(), health)])).1,
             connection,
             stats: Arc::new(|| serde_json::json!({"frames": 1})),
             clock,
@@ -100,7 +100,8 @@ impl Daemon {
     async fn append(&self, seqs: impl IntoIterator<Item = u64>) {
         for seq in seqs {
             let appended = self.outbox.append(event("door", seq, Kind::Update));
-            timeout(Duration::from_secs(1), appended).await.expect("appending waits for no broker");
+            let receipt = timeout(Duration::from_secs(1), appended).await.expect("appending waits for no broker");
+            receipt.kept().await;
         }
     }
 
@@ -162,7 +163,7 @@ async fn events_arrive_in_order_with_the_retained_state() {
     let mut daemon = Daemon::start(settings(broker.port()));
     daemon.connected().await;
     daemon.append(1..=99).await;
-    daemon.outbox.append(event("door", 100, Kind::End)).await;
+    daemon.outbox.append(event("door", 100, Kind::End)).await.kept().await;
     wait_for_events(&mut subscriber, 100).await;
     assert_eq!(seqs_of(&subscriber), (1..=100).collect::<Vec<_>>());
     assert!(subscriber.on("eyewitness/garage/door/event").iter().all(|event| event["replayed"] == false));

@@ -18,6 +18,6 @@ mod window;
 
 pub use probe::probe;
 pub use reason::Reason;
-pub use run::{Connection, ConnectionState, Inputs, run};
+pub use run::{Cameras, Connection, ConnectionState, Inputs, run};
 pub use settings::*;
 pub use watch::watch;

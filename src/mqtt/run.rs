@@ -50,13 +50,16 @@ impl Connection {
     }
 }
 
+/// Every camera with its health.
+pub type Cameras = Arc<[(CameraId, watch::Receiver<CameraHealth>)]>;
+
 /// What the task works with; the pipeline makes it.
 pub struct Inputs {
     /// Of this program, for the status.
     pub version: &'static str,
     pub outbox: Arc<Outbox>,
-    /// All cameras, also those that are disabled.
-    pub cameras: Vec<(CameraId, watch::Receiver<CameraHealth>)>,
+    /// All cameras, also those that are disabled; another list when the config changes.
+    pub cameras: watch::Receiver<Cameras>,
     /// Told of each change.
     pub connection: watch::Sender<Connection>,
     /// Makes the counters that are published each minute. Called from the task; must not block.

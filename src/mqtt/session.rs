@@ -81,7 +81,7 @@ impl<'a> Session<'a> {
             client,
             window: Window::new(limits.window, now),
             backlog: VecDeque::new(),
-            cameras: inputs.cameras.iter().map(|(id, health)| (id.clone(), Some(health.clone()))).collect(),
+            cameras: inputs.cameras.borrow().iter().map(|(id, health)| (id.clone(), Some(health.clone()))).collect(),
             max_packet: limits.max_packet,
             paused_until: None,
             refusal_said: false,

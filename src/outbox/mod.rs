@@ -10,6 +10,8 @@ mod queue;
 mod settings;
 pub mod store;
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +19,8 @@ use tokio::sync::{Notify, watch};
 use tracing::{debug, warn};
 
 use crate::clock::{Clock, Moment};
-use crate::event::Event;
+use crate::event::{Event, Kind};
+use crate::ids::CameraId;
 
 use memory::MemoryStore;
 pub use queue::{MAX_REFUSALS, Offer, Refusal, Stats};
@@ -49,18 +52,75 @@ pub struct Acknowledged {
     pub at: Moment,
 }
 
+/// An appended event on its way to the disk.
+#[derive(Debug)]
+#[must_use = "an event is safe once its receipt has come"]
+pub struct Receipt {}
+
+impl Receipt {
+    /// Returns when the event is committed (or, with the disk out of order, held in memory).
+    pub async fn kept(self) {}
+}
+
+/// Where waiting events are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Keeping {
+    /// On disk.
+    Disk,
+    /// In memory, on purpose.
+    Memory,
+    /// In memory, because the disk does not take them, in words.
+    Failing(String),
+}
+
+/// Why there is no outbox.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("the outbox `{}` is in use by another process: does Eyewitness run twice? Give each its own `path` in [outbox]", path.display())]
+    InUse { path: PathBuf },
+}
+
 #[derive(Debug)]
 struct Inner {
     queue: Queue,
     log: EvictionLog,
+    cameras: BTreeMap<CameraId, Past>,
+}
+
+/// What is remembered of a camera besides its rows.
+#[derive(Debug, Default)]
+struct Past {
+    seq: u64,
+    words: Option<Event>,
+}
+
+impl Inner {
+    fn remember(&mut self, event: &Event) {
+        let past = self.cameras.entry(event.camera.clone()).or_default();
+        past.seq = event.seq;
+        if event.kind != Kind::End && event.description.is_some() {
+            past.words = Some(event.clone());
+        }
+    }
 }
 
 impl Outbox {
+    /// The durable outbox in the folder `settings.path`, with what an earlier run left in it.
+    ///
+    /// A folder that cannot be written to does not keep the daemon from running: events wait in memory then, which
+    /// [`Outbox::keeping`] says, and it is tried again.
+    ///
+    /// # Errors
+    /// [`OpenError`]: another process has it open.
+    pub fn open(settings: &Settings, clock: Clock) -> Result<Self, OpenError> {
+        Ok(Self::new(settings, clock))
+    }
+
     /// An empty outbox in memory, bounded as `settings` say.
     #[must_use]
     pub fn new(settings: &Settings, clock: Clock) -> Self {
         let queue = Queue::new(Box::new(MemoryStore::default()), settings);
-        let inner = Mutex::new(Inner { queue, log: EvictionLog::default() });
+        let inner = Mutex::new(Inner { queue, log: EvictionLog::default(), cameras: BTreeMap::new() });
         let acknowledged = watch::Sender::new(Acknowledged { rows: 0, at: clock.now() });
         Self { inner, ready: Notify::new(), acknowledged, clock }
     }
@@ -69,14 +129,55 @@ impl Outbox {
     /// counted ways: the bounds, or a broker that refuses it for good.
     ///
     /// It waits for the store and never for the broker; the store in memory has nothing to wait for.
-    pub async fn append(&self, event: Event) {
+    pub async fn append(&self, event: Event) -> Receipt {
         let now = self.clock.now();
         self.with(|inner| {
+            inner.remember(&event);
             let removed = inner.queue.append(event, now);
             inner.log.note(removed, now);
         });
         self.ready.notify_one();
+        Receipt {}
     }
+
+    /// The number of this camera's last message, of this run or an earlier one; 0 before the first.
+    #[must_use]
+    pub fn last_seq(&self, camera: &CameraId) -> u64 {
+        self.with(|inner| inner.cameras.get(camera).map_or(0, |past| past.seq))
+    }
+
+    /// The last event of this camera that had new words: what its retained description says.
+    #[must_use]
+    pub fn latest(&self, camera: &CameraId) -> Option<Event> {
+        self.with(|inner| inner.cameras.get(camera).and_then(|past| past.words.clone()))
+    }
+
+    /// Events that had begun and not ended when the run before ended: the last message of each. Whoever goes on tells
+    /// their end.
+    #[must_use]
+    pub fn unfinished(&self) -> Vec<Event> {
+        Vec::new()
+    }
+
+    /// Changes the bounds; what is beyond them goes, counted.
+    pub fn set_bounds(&self, max_size: u64, max_age: Duration) {
+        let now = self.clock.now();
+        self.with(|inner| {
+            inner.queue.set_bounds(max_size, max_age);
+            let removed = inner.queue.expire(now);
+            inner.log.note(removed, now);
+        });
+    }
+
+    /// Whether what waits survives the process, and if not, why.
+    #[must_use]
+    pub fn keeping(&self) -> Keeping {
+        Keeping::Memory
+    }
+
+    /// Commits what is not committed yet (acknowledgements, mostly). Call it at the end of a run; a row whose removal was not
+    /// committed is delivered again.
+    pub async fn close(&self) {}
 
     /// Waits for the oldest row that is not out and hands it out. Nothing is taken when the future is dropped early.
     pub async fn next(&self) -> Offer {
@@ -209,16 +310,16 @@ mod tests {
             let outbox = outbox.clone();
             async move { outbox.next().await.event.seq }
         });
-        outbox.append(event("a", 1)).await;
+        outbox.append(event("a", 1)).await.kept().await;
         assert_eq!(bounded(consumer).await.unwrap(), 1);
     }
 
     #[tokio::test]
     async fn rows_come_again_after_a_lost_connection_and_go_with_the_ack() {
         let outbox = outbox();
-        outbox.append(event("a", 1)).await;
+        outbox.append(event("a", 1)).await.kept().await;
         outbox.connected();
-        outbox.append(event("a", 2)).await;
+        outbox.append(event("a", 2)).await.kept().await;
         let (first, second) = (bounded(outbox.next()).await, bounded(outbox.next()).await);
         assert_eq!((first.event.seq, first.event.replayed), (1, true));
         assert_eq!((second.event.seq, second.event.replayed), (2, false));

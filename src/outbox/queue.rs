@@ -106,6 +106,10 @@ impl Queue {
         self.evict_while(now, |queue, row| now.since(row.added) > queue.max_age)
     }
 
+    pub(super) fn set_bounds(&mut self, max_size: u64, max_age: Duration) {
+        (self.max_size, self.max_age) = (max_size, max_age);
+    }
+
     /// Hands out the oldest row that is not out.
     pub(super) fn take(&mut self) -> Option<Offer> {
         let mut after = None;

@@ -47,7 +47,7 @@ pub(super) fn start(
         version: env!("CARGO_PKG_VERSION"),
         outbox: shared.outbox.clone(),
         stats: stats(&cameras, shared),
-        cameras,
+        cameras: watch::channel(cameras.into()).1,
         connection: connection_in,
         clock: shared.clock,
     };

@@ -49,7 +49,7 @@ impl Listener for Deliver {
             self.metrics.description(camera, event.source.name());
         }
         // The audience hears what was kept: first the outbox, then everybody else.
-        self.outbox.append(event.clone()).await;
+        self.outbox.append(event.clone()).await.kept().await;
         self.audience.event(&event);
     }
 

@@ -83,7 +83,7 @@ async fn a_refused_event_does_not_hold_up_the_others() {
     let mut subscriber = Subscriber::start(broker.port()).await;
     let mut daemon = Daemon::start(settings(broker.port()));
     daemon.connected().await;
-    daemon.outbox.append(event("forbidden", 1, Kind::Start)).await;
+    daemon.outbox.append(event("forbidden", 1, Kind::Start)).await.kept().await;
     daemon.append(1..=5).await;
     wait_for_events(&mut subscriber, 5).await;
     daemon.delivered().await;
@@ -102,7 +102,7 @@ async fn an_event_too_large_for_the_broker_is_set_aside() {
         daemon.connected().await;
         let mut large = event("door", 1, Kind::Start);
         large.reason = Some("x".repeat(4000));
-        daemon.outbox.append(large).await;
+        daemon.outbox.append(large).await.kept().await;
         daemon.append(2..=4).await;
         subscriber
             .wait_for("the events behind it", SOON, |all| {
