@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use eyewitness::analyst::{self, Allowance, Ask, Camera, Displaced, Inbox, Listener, View};
+use eyewitness::analyst::{self, Allowance, Ask, Camera, Displaced, General, Inbox, Listener, View};
 use eyewitness::clock::{Clock, Moment};
 use eyewitness::config::Config;
 use eyewitness::event::{Cause, Event, Kind, Source};
@@ -128,10 +128,12 @@ fn settings(budgets: &[u32; CAMERAS], of_box: u32, own_time: [bool; CAMERAS], se
     analyst::Settings {
         node: NodeId::new("box").unwrap(),
         cameras: (0..CAMERAS).map(camera).collect(),
-        allowance: allowance(of_box),
-        max_tokens: 8,
-        // The cameras without a time of their own wait by the clock.
-        deadline: Duration::from_millis(50),
+        general: General {
+            allowance: allowance(of_box),
+            max_tokens: 8,
+            // The cameras without a time of their own wait by the clock.
+            deadline: Duration::from_millis(50),
+        },
         seed,
     }
 }

@@ -14,6 +14,8 @@ mod files;
 mod journal;
 #[path = "cli/live.rs"]
 mod live;
+#[path = "cli/reload.rs"]
+mod reload;
 #[path = "cli/replay.rs"]
 mod replay;
 mod support;

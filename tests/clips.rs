@@ -23,6 +23,8 @@ use eyewitness::frame::{Frame, Picture, PixelFormat};
 use eyewitness::gate::{Gate, Motion, Outcome, Settings, Signal};
 use eyewitness::health::CameraHealth;
 use eyewitness::ids::CameraId;
+use eyewitness::outbox::Outbox;
+use eyewitness::outbox::Outbox;
 use eyewitness::pipeline::{Audience, Pipeline};
 use eyewitness::source::{self, Decode, Location, Pace, mailbox};
 use eyewitness::telemetry::Metrics;
@@ -229,7 +231,8 @@ async fn every_visit_gets_words() {
         source::init().unwrap();
         let kept = Arc::new(Kept::default());
         let metrics = Arc::new(Metrics::new());
-        let mut pipeline = Pipeline::start(&config, model, metrics.clone(), clock, kept.clone());
+        let outbox = Outbox::new(&config.outbox, clock);
+        let mut pipeline = Pipeline::start(&config, model, outbox, metrics.clone(), clock, kept.clone());
         tokio::time::timeout(Duration::from_secs(300), pipeline.ended()).await.expect("the clip is over");
 
         let events = kept.events.lock().unwrap().clone();

@@ -1,7 +1,7 @@
 //! The edge from the gates to the analyst: bounded, fair between cameras, within the budgets. A lock around [`Lanes`], and
 //! bells. When it is full, the oldest picture of the same camera goes, counted; that something happened is still announced.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::lanes::{Lanes, Report, Terms};
 use super::letter::{Delivery, Displaced};
-use super::{Camera, Settings};
+use super::{Camera, General, Settings};
 use crate::clock::{Clock, Moment};
 use crate::gate::Signal;
 
@@ -27,19 +27,73 @@ pub struct Inbox {
 #[derive(Debug)]
 struct State {
     lanes: Lanes,
+    /// By lane. Who left stays until another takes the lane.
+    cameras: Vec<Arc<Camera>>,
+    general: General,
     /// The lane whose letter the analyst works on.
     busy: Option<usize>,
+}
+
+/// A letter with what holds at the time it is worked on.
+#[derive(Debug)]
+pub(super) struct Errand {
+    pub(super) delivery: Delivery,
+    pub(super) camera: Arc<Camera>,
+    pub(super) general: General,
 }
 
 impl Inbox {
     /// A lane for each camera of the settings, in their order.
     #[must_use]
     pub fn new(settings: &Settings, clock: Clock) -> Self {
-        let terms =
-            |camera: &Camera| Terms { allowance: camera.allowance, view: camera.view, own_time: camera.own_time };
-        let lanes = Lanes::new(settings.cameras.iter().map(terms), settings.allowance, settings.deadline);
-        let state = State { lanes, busy: None };
+        let general = settings.general;
+        let lanes = Lanes::new(settings.cameras.iter().map(terms), general.allowance, general.deadline);
+        let cameras = settings.cameras.iter().cloned().map(Arc::new).collect();
+        let state = State { lanes, cameras, general, busy: None };
         Self { lanes: Mutex::new(state), clock, came: Notify::new(), done: Notify::new() }
+    }
+
+    /// A camera that is watched from now on, or again, or with other settings: its lane. A camera keeps its lane as long as
+    /// something of it waits.
+    pub fn enter(&self, camera: Camera) -> usize {
+        let mut state = self.state();
+        let known = state.cameras.iter().position(|known| known.id == camera.id);
+        let lane = match known {
+            Some(lane) => {
+                state.lanes.change(lane, terms(&camera));
+                lane
+            }
+            None => {
+                let (shared, busy) = (state.general.allowance, state.busy);
+                state.lanes.enter(terms(&camera), shared, busy)
+            }
+        };
+        let camera = Arc::new(camera);
+        match state.cameras.get_mut(lane) {
+            Some(known) => *known = camera,
+            None => state.cameras.push(camera),
+        }
+        drop(state);
+        self.came.notify_one();
+        lane
+    }
+
+    /// A camera is no longer watched; what waits of it is still worked off.
+    pub fn leave(&self, lane: usize) {
+        self.state().lanes.leave(lane);
+    }
+
+    /// What holds for all cameras, from now on.
+    pub fn set_general(&self, general: General) {
+        let mut state = self.state();
+        if state.general != general {
+            state.general = general;
+            state.lanes.set_general(general.allowance, general.deadline);
+        }
+    }
+
+    pub(super) fn camera(&self, lane: usize) -> Option<Arc<Camera>> {
+        self.state().cameras.get(lane).cloned()
     }
 
     /// The time of a camera that has its own (a clip that plays as fast as it is understood): what waits for a budget there
@@ -81,7 +135,7 @@ impl Inbox {
     }
 
     /// The next letter, or `None` after the last. Taking one says that the one before is worked off.
-    pub(super) async fn take(&self) -> Option<Delivery> {
+    pub(super) async fn take(&self) -> Option<Errand> {
         loop {
             let due = {
                 let mut state = self.state();
@@ -90,10 +144,14 @@ impl Inbox {
                 state.busy = delivery.as_ref().map(|delivery| delivery.lane);
                 let over = state.lanes.closed && state.lanes.is_empty();
                 let due = state.lanes.due(now);
+                let errand = delivery.map(|delivery| {
+                    let camera = state.cameras[delivery.lane].clone();
+                    Errand { delivery, camera, general: state.general }
+                });
                 drop(state);
                 self.done.notify_waiters();
-                if over || delivery.is_some() {
-                    return delivery;
+                if over || errand.is_some() {
+                    return errand;
                 }
                 due
             };
@@ -123,4 +181,8 @@ impl Inbox {
         // A panic elsewhere leaves the lanes whole: each change is one call.
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn terms(camera: &Camera) -> Terms {
+    Terms { allowance: camera.allowance, view: camera.view, own_time: camera.own_time }
 }

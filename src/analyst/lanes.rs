@@ -67,6 +67,8 @@ struct Lane {
     passed: u32,
     /// Calls that were set aside for the look that is being worked on.
     taken: u32,
+    /// Its camera is no longer watched; once it is empty, another camera may have it.
+    left: bool,
 }
 
 /// What is to become of a lane's first letter.
@@ -82,17 +84,44 @@ enum Fate {
 
 impl Lanes {
     pub(super) fn new(terms: impl IntoIterator<Item = Terms>, shared: Allowance, deadline: Duration) -> Self {
-        let lane = |terms: Terms| Lane {
-            queue: VecDeque::new(),
-            terms,
-            budget: Budget::new(terms.allowance),
-            own: terms.own_time.then(|| (Budget::new(shared), START)),
-            described: false,
-            passed: 0,
-            taken: 0,
-        };
-        let lanes = terms.into_iter().map(lane).collect();
+        let lanes = terms.into_iter().map(|terms| Lane::new(terms, shared)).collect();
         Self { lanes, shared: Budget::new(shared), deadline, next: 0, closed: false }
+    }
+
+    /// What holds for all of them, from now on.
+    pub(super) fn set_general(&mut self, shared: Allowance, deadline: Duration) {
+        self.shared = Budget::new(shared);
+        self.deadline = deadline;
+    }
+
+    /// A lane for one more camera: one that was left and is empty (and not `busy`), or a new one.
+    pub(super) fn enter(&mut self, terms: Terms, shared: Allowance, busy: Option<usize>) -> usize {
+        let lane = Lane::new(terms, shared);
+        let free = |(index, lane): (usize, &Lane)| lane.left && lane.queue.is_empty() && busy != Some(index);
+        match self.lanes.iter().enumerate().position(free) {
+            Some(index) => {
+                self.lanes[index] = lane;
+                index
+            }
+            None => {
+                self.lanes.push(lane);
+                self.lanes.len() - 1
+            }
+        }
+    }
+
+    /// The same camera on other terms; what waits stays. A camera that had left is back.
+    pub(super) fn change(&mut self, index: usize, terms: Terms) {
+        let lane = &mut self.lanes[index];
+        if lane.terms.allowance != terms.allowance {
+            lane.budget = Budget::new(terms.allowance);
+        }
+        (lane.terms, lane.left) = (terms, false);
+    }
+
+    /// No more letters will come from this camera.
+    pub(super) fn leave(&mut self, lane: usize) {
+        self.lanes[lane].left = true;
     }
 
     /// The time of a lane that has its own.
@@ -133,6 +162,7 @@ impl Lanes {
 
     /// The next letter that may go, if any.
     pub(super) fn pop(&mut self, now: Moment) -> Option<Delivery> {
+        // A camera may come later: with none there is nothing.
         let count = self.lanes.len();
         let order = (0..count).map(|step| (self.next + step) % count);
         let fates: Vec<_> = order.filter_map(|lane| Some((lane, self.fate(lane, now)?))).collect();
@@ -273,6 +303,19 @@ fn short(settled: Settled, shortage: &Shortage) -> Settled {
 }
 
 impl Lane {
+    fn new(terms: Terms, shared: Allowance) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            terms,
+            budget: Budget::new(terms.allowance),
+            own: terms.own_time.then(|| (Budget::new(shared), START)),
+            described: false,
+            passed: 0,
+            taken: 0,
+            left: false,
+        }
+    }
+
     fn now(&self, now: Moment) -> Moment {
         self.own.as_ref().map_or(now, |(_, time)| *time)
     }

@@ -8,7 +8,7 @@ use tracing::{debug, warn};
 use super::lanes::{Report, WAITED};
 use super::memory::{self, Memory};
 use super::story::{Said, Words};
-use super::{Analyst, Ask, Camera, Listener};
+use super::{Analyst, Ask, Camera, Listener, Teller};
 use crate::event::{RuleAnswer, TimingMs, YesNo};
 use crate::gate::{Candidate, Outcome, Settled};
 use crate::units::Region;
@@ -31,9 +31,9 @@ impl<A: Ask> Analyst<A> {
     ) -> (Said, Report) {
         let began = self.clock.now();
         let frame = &candidate.frame;
-        let (first, second) = self.settings.cameras[lane].view.parts(candidate.region);
+        let (first, second) = self.tellers[lane].camera.view.parts(candidate.region);
         let mut question = self.question(lane, &candidate, first, waited);
-        question.recall = self.memories[lane].recall(frame.at);
+        question.recall = self.tellers[lane].memory.recall(frame.at);
         let mut calls = 1;
         let mut result = self.model.ask(question).await;
         if let (Ok(answer), Some(second)) = (&mut result, second)
@@ -44,23 +44,23 @@ impl<A: Ask> Analyst<A> {
             self.surer(lane, answer, question, listener).await;
         }
         let busy = self.clock.now().since(began);
-        let camera = &self.settings.cameras[lane];
+        let Teller { camera, memory, .. } = &mut self.tellers[lane];
         let settled = |outcome| Settled::new(frame, outcome);
         let (settled, said) = match result {
             Ok(answer) => {
                 listener.answer(&camera.id, &answer);
-                let timing = self.settings.seed.is_none().then(|| timing(&answer, waited));
+                let timing = self.seed.is_none().then(|| timing(&answer, waited));
                 if answer.recalled {
                     calls = 0;
-                    again(&answer, timing, settled, &self.memories[lane])
+                    again(&answer, timing, settled, memory)
                 } else {
                     let label = self.model.label();
-                    let said = remember(answer, timing, camera, label, &candidate, &mut self.memories[lane]);
+                    let said = remember(answer, timing, camera, label, &candidate, memory);
                     (settled(Outcome::Described), said)
                 }
             }
             Err(AskError::Expired) => {
-                let (limit, took) = (self.settings.deadline, waited + busy);
+                let (limit, took) = (self.general.deadline, waited + busy);
                 debug!(frame = frame.seq, waited_ms = waited.as_millis(), "the model was not free in time");
                 let settled = settled(Outcome::Expired).because(WAITED, took.as_secs_f32(), limit.as_secs_f32());
                 (settled, Said::Nothing("the model was not free in time".into()))
@@ -85,11 +85,11 @@ impl<A: Ask> Analyst<A> {
         } else {
             other
         };
-        listener.answer(&self.settings.cameras[lane].id, &other);
+        listener.answer(&self.tellers[lane].camera.id, &other);
     }
 
     fn question(&self, lane: usize, candidate: &Candidate, view: Region, waited: Duration) -> Question {
-        let camera = &self.settings.cameras[lane];
+        let camera = &self.tellers[lane].camera;
         Question {
             picture: candidate.frame.picture.clone(),
             view,
@@ -98,15 +98,15 @@ impl<A: Ask> Analyst<A> {
             describe: true,
             recall: None,
             asks: camera.rules.iter().map(|rule| rule.ask.clone()).collect(),
-            max_tokens: self.settings.max_tokens,
+            max_tokens: self.general.max_tokens,
             deadline: self.clock.now().plus(self.patience(waited)),
         }
     }
 
     /// How long a question may take. What waited long for a budget shall not have waited in vain.
     fn patience(&self, waited: Duration) -> Duration {
-        let limit = self.settings.deadline;
-        let patience = match self.settings.seed {
+        let limit = self.general.deadline;
+        let patience = match self.seed {
             Some(_) => PATIENT,
             None => limit.saturating_sub(waited).max(limit / 2),
         };

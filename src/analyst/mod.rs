@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info_span};
 
 pub use self::budget::Allowance;
+use self::inbox::Errand;
 pub use self::inbox::Inbox;
 pub use self::letter::Displaced;
 use self::letter::{Delivery, Letter};
@@ -65,7 +66,7 @@ impl<A: Ask> Ask for Arc<A> {
 }
 
 /// One camera as the analyst knows it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Camera {
     pub id: CameraId,
     pub prompt: Arc<str>,
@@ -89,24 +90,34 @@ pub struct Rule {
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub node: NodeId,
-    /// In the order of the inbox's lanes.
+    /// In the order of the inbox's lanes; more may enter later ([`Inbox::enter`]).
     pub cameras: Vec<Camera>,
-    /// Of all cameras together.
+    pub general: General,
+    /// Where the ids of events come from; with one, a clip gives the same events each time, and none of them says how long
+    /// it took.
+    pub seed: Option<u64>,
+}
+
+/// What holds for all cameras together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct General {
     pub allowance: Allowance,
     /// Most tokens of a description.
     pub max_tokens: usize,
     /// The longest that a frame waits for a budget, and that its words may take from when it was chosen; but half of it is
     /// there for the model alone.
     pub deadline: Duration,
-    /// Where the ids of events come from; with one, a clip gives the same events each time, and none of them says how long
-    /// it took.
-    pub seed: Option<u64>,
 }
 
 /// What the analyst tells whoever made it: an event to deliver, or how a frame ended.
 pub trait Listener: Send {
-    /// Returns when the event is safe.
+    /// Takes the event over; it may still be on its way to the disk when this returns, behind those before it.
     fn event(&mut self, event: Event) -> impl Future<Output = ()> + Send;
+
+    /// The number of this camera's last message so far, of an earlier run too; 0: there was none.
+    fn last_seq(&self, _camera: &CameraId) -> u64 {
+        0
+    }
 
     fn frame(&mut self, camera: &CameraId, settled: Settled);
 
@@ -125,15 +136,14 @@ pub async fn run<A: Ask, L: Listener>(
     clock: Clock,
     stopping: CancellationToken,
 ) {
-    let stories = settings.cameras.iter().map(|camera| Story::new(settings.node.clone(), camera.id.clone())).collect();
-    let memories = settings.cameras.iter().map(|camera| Memory::new(camera.reuse_for)).collect();
-    // One source per camera: in which order they are served does not change their ids.
-    let mut random = settings.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
-    let random = settings.cameras.iter().map(|_| random.fork()).collect();
-    let mut analyst = Analyst { settings, inbox, stories, memories, random, model, clock, stopping };
-    while let Some(delivery) = analyst.next(&mut listener).await {
-        let camera = &analyst.settings.cameras[delivery.lane].id;
-        let span = info_span!("analyst", %camera);
+    let Settings { node, cameras, general, seed } = settings;
+    let mut random = seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
+    let tellers = cameras.into_iter().map(|camera| Teller::new(&node, camera.into(), &mut random, &listener)).collect();
+    let mut analyst = Analyst { node, general, seed, inbox, tellers, random, model, clock, stopping };
+    while let Some(Errand { delivery, camera, general }) = analyst.next(&mut listener).await {
+        let span = info_span!("analyst", camera = %camera.id);
+        analyst.general = general;
+        analyst.meet(delivery.lane, camera, &listener);
         let event = analyst.work(delivery, &mut listener).instrument(span).await;
         if let Some(event) = event {
             listener.event(event).await;
@@ -146,22 +156,66 @@ pub async fn run<A: Ask, L: Listener>(
 const BEAT: Duration = Duration::from_secs(5);
 
 struct Analyst<A> {
-    settings: Settings,
+    node: NodeId,
+    general: General,
+    seed: Option<u64>,
     inbox: Arc<Inbox>,
-    stories: Vec<Story>,
-    memories: Vec<Memory>,
-    random: Vec<fastrand::Rng>,
+    /// By lane.
+    tellers: Vec<Teller>,
+    random: fastrand::Rng,
     model: A,
     clock: Clock,
     stopping: CancellationToken,
 }
 
+/// What goes on between one camera and the analyst.
+struct Teller {
+    camera: Arc<Camera>,
+    story: Story,
+    memory: Memory,
+    /// One source per camera: in which order they are served does not change their ids.
+    random: fastrand::Rng,
+}
+
+impl Teller {
+    fn new<L: Listener>(node: &NodeId, camera: Arc<Camera>, random: &mut fastrand::Rng, listener: &L) -> Self {
+        Self {
+            story: Story::new(node.clone(), camera.id.clone(), listener.last_seq(&camera.id)),
+            memory: Memory::new(camera.reuse_for),
+            random: random.fork(),
+            camera,
+        }
+    }
+}
+
 impl<A: Ask> Analyst<A> {
-    async fn next<L: Listener>(&self, listener: &mut L) -> Option<Delivery> {
+    async fn next<L: Listener>(&self, listener: &mut L) -> Option<Errand> {
         loop {
             match tokio::time::timeout(BEAT, self.inbox.take()).await {
-                Ok(delivery) => return delivery,
+                Ok(errand) => return errand,
                 Err(_) => listener.beat(),
+            }
+        }
+    }
+
+    /// Another camera may have the lane by now, or the same one other settings: then what was said before is no answer to what is
+    /// asked now.
+    fn meet<L: Listener>(&mut self, lane: usize, camera: Arc<Camera>, listener: &L) {
+        match self.tellers.get_mut(lane) {
+            Some(teller) if Arc::ptr_eq(&teller.camera, &camera) => {}
+            Some(teller) if teller.camera.id == camera.id => {
+                if *teller.camera != *camera {
+                    teller.memory = Memory::new(camera.reuse_for);
+                }
+                teller.camera = camera;
+            }
+            Some(teller) => *teller = Teller::new(&self.node, camera, &mut self.random, listener),
+            // Lanes are entered one after the other, but they need not have their first letters in that order.
+            None => {
+                while self.tellers.len() <= lane {
+                    let camera = self.inbox.camera(self.tellers.len()).unwrap_or_else(|| camera.clone());
+                    self.tellers.push(Teller::new(&self.node, camera, &mut self.random, listener));
+                }
             }
         }
     }
@@ -169,7 +223,7 @@ impl<A: Ask> Analyst<A> {
     /// `None`: there is nothing to tell.
     async fn work<L: Listener>(&mut self, delivery: Delivery, listener: &mut L) -> Option<Event> {
         let Delivery { lane, letter, waited } = delivery;
-        let random = self.random[lane].u128(..);
+        let random = self.tellers[lane].random.u128(..);
         match letter {
             Letter::Look { kind, candidate } => {
                 let sight = Sight {
@@ -182,21 +236,21 @@ impl<A: Ask> Analyst<A> {
                 };
                 let (said, report) = self.look(lane, candidate, waited, listener).await;
                 self.inbox.report(lane, report);
-                Some(self.stories[lane].tell(sight, said, random))
+                Some(self.tellers[lane].story.tell(sight, said, random))
             }
             Letter::Unseen { started_at, at, cause, region, wrong, reason, settled } => {
                 if let Some(settled) = settled {
-                    listener.frame(&self.settings.cameras[lane].id, settled);
+                    listener.frame(&self.tellers[lane].camera.id, settled);
                 }
                 let sight = Sight { kind: Kind::Start, cause, started_at, at, region, wrong };
-                Some(self.stories[lane].tell(sight, Said::Nothing(reason), random))
+                Some(self.tellers[lane].story.tell(sight, Said::Nothing(reason), random))
             }
             Letter::Skipped(settled) => {
-                listener.frame(&self.settings.cameras[lane].id, settled);
+                listener.frame(&self.tellers[lane].camera.id, settled);
                 None
             }
             Letter::End { started_at, ended_at, reason } => {
-                Some(self.stories[lane].end(started_at, ended_at, reason, random))
+                Some(self.tellers[lane].story.end(started_at, ended_at, reason, random))
             }
         }
     }

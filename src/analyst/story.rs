@@ -57,8 +57,9 @@ struct Running {
 }
 
 impl Story {
-    pub(crate) fn new(node: NodeId, camera: CameraId) -> Self {
-        Self { node, camera, seq: 0, running: None }
+    /// The numbers go on behind `last_seq`.
+    pub(crate) fn new(node: NodeId, camera: CameraId, last_seq: u64) -> Self {
+        Self { node, camera, seq: last_seq, running: None }
     }
 
     /// A start or an update. `random` makes the id of a new event.
@@ -105,6 +106,7 @@ impl Story {
             EndReason::Quiet => running.words.is_none().then(|| "nothing was said about this event".to_owned()),
             EndReason::CameraLost => Some("the camera gave no more frames".to_owned()),
             EndReason::Stopped => Some("Eyewitness was stopped".to_owned()),
+            EndReason::Reconfigured => Some("the camera's settings were changed".to_owned()),
         };
         let event = self.event(running.id, Kind::End, running.cause, started_at, running.words, source);
         Event { at: ended_at.wall, ended_at: Some(ended_at.wall), region: running.region, reason: why, ..event }
@@ -157,7 +159,7 @@ mod tests {
     }
 
     fn story() -> Story {
-        Story::new(NodeId::new("box").unwrap(), CameraId::new("door").unwrap())
+        Story::new(NodeId::new("box").unwrap(), CameraId::new("door").unwrap(), 0)
     }
 
     fn sight(kind: Kind, second: u64) -> Sight {

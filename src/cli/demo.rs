@@ -18,8 +18,9 @@ use super::summary::Summary;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::event::Event;
+use crate::outbox::Outbox;
 use crate::pipeline::Audience;
-use crate::service::{self, Ended, StopSignals};
+use crate::service::{self, Ended, Parts, StopSignals};
 use crate::source;
 use crate::telemetry::{self, Metrics};
 
@@ -39,8 +40,10 @@ pub(super) async fn demo(args: DemoArgs, clock: Clock) -> Result<Exit, Failure> 
 
     let metrics = Arc::new(Metrics::new());
     let began = clock.now();
+    let outbox = Outbox::new(&config.outbox, clock);
+    let audience = Arc::new(Printer { zone: TimeZone::system() });
     let ended =
-        service::run(&config, model, metrics.clone(), clock, Arc::new(Printer { zone: TimeZone::system() }), signals)
+        service::run(Parts { config, model, outbox, metrics: metrics.clone(), clock, audience, signals, reload: None })
             .await;
     drop(broker);
     let summary = Summary::of(&metrics, CAMERA, clock.now().since(began));

@@ -11,8 +11,9 @@ use super::failure::Failure;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Loaded};
 use crate::journal::Journal;
+use crate::outbox::Outbox;
 use crate::pipeline::Audience;
-use crate::service::{self, Ended, StopSignals};
+use crate::service::{self, Ended, Parts, Reload, ReloadSignal, StopSignals};
 use crate::source;
 use crate::telemetry::{self, Metrics};
 use crate::vlm::{self, Model};
@@ -28,11 +29,15 @@ pub(super) async fn run(path: &Path, clock: Clock) -> Result<Exit, Failure> {
     source::init().map_err(|error| Failure::running("GStreamer", &error))?;
     // From here on a signal is a wish to stop, also while the model loads.
     let signals = StopSignals::new().map_err(|error| Failure::running("signals", &error))?;
+    let hangup = ReloadSignal::new().map_err(|error| Failure::running("signals", &error))?;
     let model = load_model(config.model.settings.clone(), clock).await?;
     let metrics = Arc::new(Metrics::new());
     let journal = journal(&config, clock);
     let audience = journal.iter().map(|journal| Arc::clone(journal) as Arc<dyn Audience>).collect::<Vec<_>>();
-    let ended = service::run(&config, model, metrics, clock, Arc::new(audience), signals).await;
+    let outbox = Outbox::open(&config.outbox, clock).map_err(|error| Failure::running("the outbox", &error))?;
+    let reload = Some(Reload { signal: hangup, read: reader(path) });
+    let audience = Arc::new(audience);
+    let ended = service::run(Parts { config, model, outbox, metrics, clock, audience, signals, reload }).await;
     if let Some(journal) = journal {
         journal.close();
     }
@@ -43,6 +48,15 @@ pub(super) async fn run(path: &Path, clock: Clock) -> Result<Exit, Failure> {
         }
         Ended::Hurried => Ok(Exit::Failed),
     }
+}
+
+/// Reads the same config file again, later.
+fn reader(path: &Path) -> Arc<dyn Fn() -> Result<Loaded, String> + Send + Sync> {
+    let path = path.to_owned();
+    Arc::new(move || {
+        let env = |name: &str| std::env::var(name).ok();
+        Config::load(&path, &env).map_err(|error| error.render_unchanged(WIDTH))
+    })
 }
 
 /// The decision journal, if one is to be kept. Without it everything else goes on.

@@ -95,7 +95,7 @@ impl Default for HttpSettings {
 }
 
 /// One camera with all that happens to its frames.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CameraConfig {
     pub source: source::Settings,
     pub gate: gate::Settings,

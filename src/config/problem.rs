@@ -73,7 +73,13 @@ impl ConfigError {
     /// Every problem with line, caret and help, and a last line that counts them. `width` is in columns.
     #[must_use]
     pub fn render(&self, colour: bool, width: usize) -> String {
-        report::render(self, colour, width)
+        report::render(self, colour, width, "started")
+    }
+
+    /// The same of a config that was to take the place of one that is in force: plain, for the log.
+    #[must_use]
+    pub fn render_unchanged(&self, width: usize) -> String {
+        report::render(self, false, width, "changed")
     }
 }
 

@@ -64,7 +64,7 @@ fn window(text: &str, line: std::ops::Range<usize>, span: std::ops::Range<usize>
     (start.unwrap_or(line.start), end.unwrap_or(line.end))
 }
 
-pub(super) fn render(error: &ConfigError, colour: bool, width: usize) -> String {
+pub(super) fn render(error: &ConfigError, colour: bool, width: usize, what: &str) -> String {
     let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme).with_width(usize::MAX / 2).with_wrap_lines(false);
     let width = width.max(40);
@@ -76,10 +76,10 @@ pub(super) fn render(error: &ConfigError, colour: bool, width: usize) -> String 
     };
     if let ConfigError::Invalid { problems, source_text, .. } = error {
         problems.iter().for_each(|problem| show(problem, Some(source_text)));
-        out.push_str(&format!("{error}; nothing was started.\n"));
+        out.push_str(&format!("{error}; nothing was {what}.\n"));
     } else {
         show(error, None);
-        out.push_str("Nothing was started.\n");
+        out.push_str(&format!("Nothing was {what}.\n"));
     }
     out
 }

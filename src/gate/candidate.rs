@@ -103,6 +103,8 @@ pub enum EndReason {
     CameraLost,
     /// The daemon was stopped.
     Stopped,
+    /// The camera's settings were changed, or it is no longer watched.
+    Reconfigured,
 }
 
 /// The value that decided about a frame, and the threshold that it was held against: what `explain` shows.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::ids::NodeId;
 
@@ -20,8 +20,20 @@ pub struct Settings {
     pub keep_alive: Duration,
 }
 
+/// The same broker in the same words, password included.
+impl PartialEq for Settings {
+    fn eq(&self, other: &Self) -> bool {
+        // Taken apart, so that a new field cannot be forgotten here.
+        let Self { node, host, port, tls, username, password, prefix, keep_alive } = self;
+        let secret = |password: &Option<SecretString>| password.as_ref().map(|p| p.expose_secret().to_owned());
+        (node, host, port, tls) == (&other.node, &other.host, &other.port, &other.tls)
+            && (username, prefix, keep_alive) == (&other.username, &other.prefix, &other.keep_alive)
+            && secret(password) == secret(&other.password)
+    }
+}
+
 /// TLS, verified unless `verify` is false.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
     /// PEM; `None`: the system's authorities.
     pub ca_file: Option<PathBuf>,
@@ -30,7 +42,7 @@ pub struct Tls {
     pub verify: bool,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientCertificate {
     pub cert_file: PathBuf,
     pub key_file: PathBuf,

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::audience::Audience;
-use super::progress::{BEAT, Progress};
+use super::progress::{BEAT, Beat};
 use crate::analyst::Inbox;
 use crate::clock::{Clock, Moment};
 use crate::frame::Frame;
-use crate::gate::{EndReason, Gate, Observation, Outcome, Settled, Signal, Wish};
+use crate::gate::{self, EndReason, Gate, Observation, Outcome, Settled, Signal, Wish};
 use crate::health::{CameraHealth, CameraState};
 use crate::ids::CameraId;
 use crate::source::{self, Counters, Demand, mailbox};
@@ -23,6 +24,8 @@ pub(super) struct CameraLoop {
     /// Index of the camera in the inbox.
     pub(super) lane: usize,
     pub(super) gate: Gate,
+    /// Settings that come later; each makes a new gate.
+    pub(super) settings: watch::Receiver<gate::Settings>,
     pub(super) frames: mailbox::Receiver<Frame>,
     pub(super) health: watch::Receiver<CameraHealth>,
     pub(super) counters: Arc<Counters>,
@@ -30,13 +33,14 @@ pub(super) struct CameraLoop {
     pub(super) demand: Arc<Demand>,
     pub(super) inbox: Arc<Inbox>,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) progress: Arc<Progress>,
-    pub(super) part: usize,
+    pub(super) beat: Beat,
     pub(super) clock: Clock,
     pub(super) audience: Arc<dyn Audience>,
     /// The clip plays as fast as it is understood: wait for the analyst after every signal.
     pub(super) patient: bool,
-    pub(super) stopping: tokio_util::sync::CancellationToken,
+    pub(super) stopping: CancellationToken,
+    /// The camera is to be watched no more, or in another way; the daemon goes on.
+    pub(super) leaving: CancellationToken,
 }
 
 impl CameraLoop {
@@ -56,15 +60,26 @@ impl CameraLoop {
                     None => break,
                 },
                 changed = self.health.changed() => if changed.is_ok() { self.health_changed(last) },
+                Ok(()) = self.settings.changed() => self.settings_changed(last),
                 _ = beat.tick() => {}
             }
-            self.progress.beat(self.part, self.clock.now());
+            self.beat.beat(self.clock.now());
             self.count_drops(&mut counted);
         }
-        let reason = if self.stopping.is_cancelled() { EndReason::Stopped } else { EndReason::CameraLost };
+        let reason = match () {
+            () if self.stopping.is_cancelled() => EndReason::Stopped,
+            () if self.leaving.is_cancelled() => EndReason::Reconfigured,
+            () => EndReason::CameraLost,
+        };
         self.interrupt(last, reason);
         self.count_drops(&mut counted);
-        self.progress.over(self.part);
+    }
+
+    /// A gate with other settings has yet to learn the scene, so what went on has ended.
+    fn settings_changed(&mut self, last: Option<Moment>) {
+        let settings = self.settings.borrow_and_update().clone();
+        self.interrupt(last, EndReason::Reconfigured);
+        self.gate = Gate::new(self.camera.clone(), settings);
     }
 
     async fn observe(&mut self, frame: Frame) {

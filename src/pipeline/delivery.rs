@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{Instrument, info_span};
 
 use super::Shared;
@@ -14,44 +14,51 @@ use super::progress::BEAT;
 use crate::clock::rfc3339;
 use crate::event::Kind;
 use crate::gate::Outcome;
-use crate::health::CameraHealth;
 use crate::ids::CameraId;
 use crate::mqtt::{self, Connection};
 use crate::outbox::Outbox;
 use crate::telemetry::Metrics;
 
-/// Every camera with its health, those that are disabled too.
-pub(super) type Cameras = Vec<(CameraId, watch::Receiver<CameraHealth>)>;
-
-/// The running delivery and, with a broker, how its connection is.
+/// The running delivery.
 pub(super) struct Delivery {
-    pub(super) connection: Option<watch::Receiver<Connection>>,
-    pub(super) task: JoinHandle<()>,
+    /// Dropped, it tells the task to end.
+    cancel: DropGuard,
+    task: JoinHandle<()>,
 }
 
-/// Starts delivery to `broker`. Without one, events were logged or printed already and are let go.
+impl Delivery {
+    /// Flushes within its bound, says good-bye, ends.
+    pub(super) async fn stop(self) {
+        drop(self.cancel);
+        super::joined("delivery", self.task.await);
+    }
+}
+
+/// Starts delivery to `broker`; with one, how the connection is can be watched. Without one, events were logged or printed
+/// already and are let go.
 pub(super) fn start(
     broker: Option<mqtt::Settings>,
-    cameras: Cameras,
+    cameras: watch::Receiver<mqtt::Cameras>,
     shared: &Shared,
-    part: usize,
-    stop: CancellationToken,
-) -> Delivery {
+) -> (Option<watch::Receiver<Connection>>, Delivery) {
+    let cancel = CancellationToken::new();
+    let stop = cancel.clone();
     let Some(settings) = broker else {
-        shared.progress.over(part);
         let outbox = shared.outbox.clone();
-        return Delivery { connection: None, task: tokio::spawn(async move { let_go(&outbox, &stop).await }) };
+        let task = tokio::spawn(async move { let_go(&outbox, &stop).await });
+        return (None, Delivery { cancel: cancel.drop_guard(), task });
     };
     let (connection_in, connection) = watch::channel(Connection::starting(shared.clock.now().wall));
     let inputs = mqtt::Inputs {
         version: env!("CARGO_PKG_VERSION"),
         outbox: shared.outbox.clone(),
-        stats: stats(&cameras, shared),
-        cameras: watch::channel(cameras.into()).1,
+        stats: stats(cameras.clone(), shared),
+        cameras,
         connection: connection_in,
         clock: shared.clock,
     };
-    let (progress, clock) = (shared.progress.clone(), shared.clock);
+    let clock = shared.clock;
+    let part = shared.progress.part("delivery", clock.now());
     let work = async move {
         let delivery = mqtt::run(settings, inputs, stop);
         tokio::pin!(delivery);
@@ -60,12 +67,14 @@ pub(super) fn start(
         loop {
             tokio::select! {
                 () = &mut delivery => break,
-                _ = beat.tick() => progress.beat(part, clock.now()),
+                _ = beat.tick() => part.beat(clock.now()),
             }
         }
-        progress.over(part);
     };
-    Delivery { connection: Some(connection), task: tokio::spawn(work.instrument(info_span!("mqtt"))) }
+    (
+        Some(connection),
+        Delivery { cancel: cancel.drop_guard(), task: tokio::spawn(work.instrument(info_span!("mqtt"))) },
+    )
 }
 
 async fn let_go(outbox: &Outbox, stop: &CancellationToken) {
@@ -80,12 +89,11 @@ async fn let_go(outbox: &Outbox, stop: &CancellationToken) {
 }
 
 /// The counters of all cameras as one JSON object, for `P/N/stats`.
-fn stats(cameras: &Cameras, shared: &Shared) -> Arc<dyn Fn() -> Value + Send + Sync> {
-    let cameras: Vec<_> = cameras.iter().map(|(id, _)| id.clone()).collect();
+fn stats(cameras: watch::Receiver<mqtt::Cameras>, shared: &Shared) -> Arc<dyn Fn() -> Value + Send + Sync> {
     let (metrics, outbox, clock) = (shared.metrics.clone(), shared.outbox.clone(), shared.clock);
     Arc::new(move || {
         let per_camera: Map<_, _> =
-            cameras.iter().map(|camera| (camera.to_string(), camera_stats(camera, &metrics))).collect();
+            cameras.borrow().iter().map(|(camera, _)| (camera.to_string(), camera_stats(camera, &metrics))).collect();
         let waiting = outbox.stats();
         json!({
             "at": rfc3339(clock.now().wall),

@@ -2,26 +2,28 @@
 
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
 use tracing::info;
 
 use super::audience::Audience;
 use super::camera::note;
-use super::progress::Progress;
+use super::progress::Beat;
 use crate::analyst::Listener;
 use crate::clock::Clock;
 use crate::event::{Event, Kind};
 use crate::gate::Settled;
 use crate::ids::CameraId;
-use crate::outbox::Outbox;
+use crate::outbox::{Keeping, Outbox, Receipt};
 use crate::telemetry::Metrics;
 use crate::vlm::Answer;
 
 pub(super) struct Deliver {
     pub(super) outbox: Arc<Outbox>,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) progress: Arc<Progress>,
-    pub(super) part: usize,
+    pub(super) beat: Beat,
     pub(super) clock: Clock,
+    /// Appended, and to be announced once it is kept.
+    pub(super) kept: mpsc::Sender<(Event, Receipt)>,
     pub(super) audience: Arc<dyn Audience>,
 }
 
@@ -49,8 +51,19 @@ impl Listener for Deliver {
             self.metrics.description(camera, event.source.name());
         }
         // The audience hears what was kept: first the outbox, then everybody else.
-        self.outbox.append(event.clone()).await.kept().await;
-        self.audience.event(&event);
+        let receipt = self.outbox.append(event.clone()).await;
+        if self.outbox.keeping() == Keeping::Memory {
+            // There is no disk to wait for, and a replay wants its events in step with its frames.
+            receipt.kept().await;
+            self.audience.event(&event);
+        } else {
+            // The other end lives as long as this one.
+            self.kept.send((event, receipt)).await.ok();
+        }
+    }
+
+    fn last_seq(&self, camera: &CameraId) -> u64 {
+        self.outbox.last_seq(camera)
     }
 
     fn frame(&mut self, camera: &CameraId, settled: Settled) {
@@ -83,6 +96,6 @@ impl Listener for Deliver {
     }
 
     fn beat(&mut self) {
-        self.progress.beat(self.part, self.clock.now());
+        self.beat.beat(self.clock.now());
     }
 }

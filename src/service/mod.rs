@@ -1,6 +1,7 @@
 //! The pipeline as a service: started, watched, told to systemd, stopped. No stage's business belongs here.
 
 mod notify;
+mod reload;
 mod signals;
 
 use std::sync::Arc;
@@ -9,11 +10,13 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 
-pub use self::signals::StopSignals;
+pub use self::reload::Reload;
+pub use self::signals::{ReloadSignal, StopSignals};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::health::CameraState;
 use crate::mqtt;
+use crate::outbox::Outbox;
 use crate::pipeline::{Audience, Pipeline};
 use crate::telemetry::Metrics;
 use crate::vlm::{self, Model};
@@ -29,21 +32,34 @@ pub enum Ended {
     Hurried,
 }
 
+/// What the service is made of.
+pub struct Parts {
+    pub config: Config,
+    pub model: Model,
+    pub outbox: Outbox,
+    pub metrics: Arc<Metrics>,
+    pub clock: Clock,
+    pub audience: Arc<dyn Audience>,
+    pub signals: StopSignals,
+    /// `None`: SIGHUP means nothing here.
+    pub reload: Option<Reload>,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
 /// Runs until a signal or until all sources have ended.
-pub async fn run(
-    config: &Config,
-    model: Model,
-    metrics: Arc<Metrics>,
-    clock: Clock,
-    audience: Arc<dyn Audience>,
-    mut signals: StopSignals,
-) -> Ended {
+pub async fn run(parts: Parts) -> Ended {
+    let Parts { config, model, outbox, metrics, clock, audience, mut signals, mut reload } = parts;
     let info = model.info();
     metrics.model(&info.label);
     for (part, placement) in vlm::Part::ALL.into_iter().zip(&info.placement) {
         placement.0.iter().for_each(|(provider, nodes)| metrics.placed(part.stem(), provider, *nodes));
     }
-    let mut pipeline = Pipeline::start(config, model, metrics, clock, audience);
+    let mut pipeline = Pipeline::start(&config, model, outbox, metrics, clock, audience);
     let mut tick = interval(Duration::from_millis(500));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut told = Told::new(clock);
@@ -53,6 +69,13 @@ pub async fn run(
             () = pipeline.ended() => {
                 notify::stopping();
                 return Ended::Over;
+            }
+            () = reload::asked(&mut reload) => {
+                // A wish to stop does not wait for a reload that may have to wait for a camera.
+                tokio::select! {
+                    name = signals.next() => break name,
+                    () = reload::reload(reload.as_ref(), &mut pipeline) => told.again(),
+                }
             }
             _ = tick.tick() => told.look(&pipeline),
         }
@@ -101,6 +124,14 @@ impl Told {
             self.status = status;
         }
         self.feed(pipeline);
+    }
+
+    /// A reload is over; systemd waits to hear it.
+    fn again(&mut self) {
+        if self.ready {
+            notify::ready();
+        }
+        self.status.clear();
     }
 
     /// The watchdog is fed by progress: if a part is stuck, systemd ends the process and starts it again.

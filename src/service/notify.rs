@@ -10,6 +10,14 @@ pub(crate) fn ready() {
     tell(&[NotifyState::Ready]);
 }
 
+/// The config is being read again; [`ready`] ends it. The time lets systemd tell this from an earlier reload.
+pub(crate) fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Err(error) => debug!(%error, "no monotonic time for systemd"),
+    }
+}
+
 /// The daemon ends.
 pub(crate) fn stopping() {
     tell(&[NotifyState::Stopping]);

@@ -18,6 +18,24 @@ pub enum Location {
     Test { pattern: String },
 }
 
+/// Two addresses are the same with the same credentials only.
+impl PartialEq for Location {
+    fn eq(&self, other: &Self) -> bool {
+        let same = |a: &SecretString, b: &SecretString| a.expose_secret() == b.expose_secret();
+        match (self, other) {
+            (Self::Rtsp { url: a, transport: s }, Self::Rtsp { url: b, transport: t }) => same(a, b) && s == t,
+            (Self::Http { url: a }, Self::Http { url: b }) => same(a, b),
+            (Self::File { path: a, pace: s, repeat: q }, Self::File { path: b, pace: t, repeat: r }) => {
+                a == b && s == t && q == r
+            }
+            (Self::V4l2 { device: a }, Self::V4l2 { device: b }) => a == b,
+            (Self::Csi { sensor: a }, Self::Csi { sensor: b }) => a == b,
+            (Self::Test { pattern: a }, Self::Test { pattern: b }) => a == b,
+            _ => false,
+        }
+    }
+}
+
 /// How RTP travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Transport {

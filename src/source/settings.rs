@@ -6,7 +6,7 @@ use crate::ids::CameraId;
 
 use super::Location;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     pub camera: CameraId,
     pub location: Location,

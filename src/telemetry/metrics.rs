@@ -198,6 +198,11 @@ impl Metrics {
         self.camera_up.get_or_create(&Camera { camera: camera.to_owned() }).set(i64::from(up));
     }
 
+    /// The camera is no longer in the config: it is neither up nor down.
+    pub fn camera_gone(&self, camera: &str) {
+        self.camera_up.remove(&Camera { camera: camera.to_owned() });
+    }
+
     /// All of it in the OpenMetrics text form.
     #[must_use]
     pub fn text(&self) -> String {

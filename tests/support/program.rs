@@ -23,7 +23,8 @@ pub fn command(folder: &Path, args: &[&str]) -> Command {
     command.env_remove("EYEWITNESS_PASSWORD").env("NO_COLOR", "1");
     let runtime = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/onnxruntime/libonnxruntime.so");
     command.env("ORT_DYLIB_PATH", runtime);
-    // Not the cache of whoever runs the tests.
+    // Neither the state nor the cache of whoever runs the tests.
+    command.env_remove("STATE_DIRECTORY").env("XDG_STATE_HOME", folder.join("state"));
     command.env_remove("CACHE_DIRECTORY").env("XDG_CACHE_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"));
     command
 }

@@ -18,6 +18,7 @@ use crate::gate::Candidate;
 use crate::ids::CameraId;
 use crate::measure::{Spread, StageTimes};
 use crate::mqtt::ConnectionState;
+use crate::outbox::Outbox;
 use crate::pipeline::{Audience, Pipeline};
 use crate::source;
 use crate::telemetry::Metrics;
@@ -65,7 +66,8 @@ pub(super) async fn measure(
     let model = tokio::task::spawn_blocking(move || Model::start(settings, clock)).await.map_err(|e| chain(&e))?;
     let model = Arc::new(model.map_err(|error| chain(&error))?);
     let ear = Arc::new(Ear { clock, heard: Mutex::default() });
-    let pipeline = Pipeline::start(&config, model.clone(), Arc::new(Metrics::new()), clock, ear.clone());
+    let outbox = Outbox::new(&config.outbox, clock);
+    let pipeline = Pipeline::start(&config, model.clone(), outbox, Arc::new(Metrics::new()), clock, ear.clone());
     let wanted = rounds.min(MOST);
     let heard = listen(&pipeline, &ear, wanted + WARM_UP, apart).await;
     pipeline.stop().await;

@@ -12,6 +12,7 @@ use super::keep;
 use super::parsed::Parsed;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::outbox::Outbox;
 use crate::pipeline::Pipeline;
 use crate::source;
 use crate::telemetry::Metrics;
@@ -30,7 +31,8 @@ async fn play(clip: &Path, labels: &Value, config_name: &str, gate: &str) -> Run
     let camera = config.cameras[0].source.camera.clone();
     let recorder = Arc::new(Recorder::new(camera, Vec::new()));
     let began = clock.now();
-    let mut pipeline = Pipeline::start(&config, model, Arc::new(Metrics::new()), clock, recorder.clone());
+    let outbox = Outbox::new(&config.outbox, clock);
+    let mut pipeline = Pipeline::start(&config, model, outbox, Arc::new(Metrics::new()), clock, recorder.clone());
     tokio::time::timeout(Duration::from_secs(300), pipeline.ended()).await.expect("the clip is over");
     let mut run = recorder.finish(About {
         clip: clip.file_name().unwrap().to_string_lossy().into_owned(),
