@@ -45,7 +45,7 @@ const STAGES: [(&str, &[&str]); 15] = [
 ];
 
 /// Libraries that live in one module.
-const HOMES: [(&str, &str); 11] = [
+const HOMES: [(&str, &str); 14] = [
     ("gstreamer", "source"),
     ("ort", "vlm"),
     ("prost", "onnx"),
@@ -56,6 +56,9 @@ const HOMES: [(&str, &str); 11] = [
     ("clap", "cli"),
     ("sd_notify", "service"),
     ("prometheus_client", "telemetry"),
+    ("axum", "service"),
+    ("hyper", "service"),
+    ("hyper_util", "service"),
     ("taktora_bounded_alloc", "measure"),
 ];
 

@@ -35,11 +35,8 @@ impl Broker {
     pub(super) async fn start() -> Result<Self, BrokerError> {
         const PATIENCE: Duration = Duration::from_secs(5);
         let program = find().ok_or(BrokerError::Absent)?;
-        // The port is free now; should somebody else take it in between, mosquitto says so and ends.
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .and_then(|listener| listener.local_addr())
-            .map_err(BrokerError::Start)?
-            .port();
+        // Should somebody else take it in between, mosquitto says so and ends.
+        let port = free_port().map_err(BrokerError::Start)?;
         let mut config = tempfile::NamedTempFile::new().map_err(BrokerError::Start)?;
         writeln!(config, "listener {port} 127.0.0.1\nallow_anonymous true\npersistence false")
             .map_err(BrokerError::Start)?;
@@ -57,6 +54,11 @@ impl Broker {
         timeout(PATIENCE, answers(&mut child, port)).await.map_err(|_| BrokerError::Silent(PATIENCE))??;
         Ok(Self { port, _child: child, _config: config })
     }
+}
+
+/// A port of the loopback that is free now.
+pub(super) fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 async fn answers(child: &mut Child, port: u16) -> Result<(), BrokerError> {

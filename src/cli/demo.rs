@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use super::args::DemoArgs;
-use super::broker::{Broker, BrokerError};
+use super::broker::{Broker, BrokerError, free_port};
 use super::describe::model_settings;
 use super::exit::Exit;
 use super::failure::{Failure, chain};
@@ -28,23 +28,33 @@ use crate::telemetry::{self, Metrics};
 const CAMERA: &str = "street";
 
 pub(super) async fn demo(args: DemoArgs, clock: Clock) -> Result<Exit, Failure> {
-    telemetry::init("warn", telemetry::LogFormat::Text).map_err(|error| Failure::usage(error.to_string()))?;
+    let log = telemetry::init("warn", telemetry::LogFormat::Text).map_err(|error| Failure::usage(error.to_string()))?;
     source::init().map_err(|error| Failure::running("GStreamer", &error))?;
     let clip = find_clip(args.clip.as_deref())?;
     let repeat = !args.once && std::io::stdout().is_terminal();
     let signals = StopSignals::new().map_err(|error| Failure::running("signals", &error))?;
     let (broker, url) = broker(args.broker).await;
-    let config = config(&clip, repeat, url.as_deref(), args.model.as_deref())?;
+    let page = free_port().ok();
+    let config = config(&clip, repeat, url.as_deref(), args.model.as_deref(), page)?;
     let model = load_model(config.model.settings.clone(), clock).await?;
-    introduce(&clip, model.label(), url.as_deref(), repeat);
+    introduce(&clip, model.label(), url.as_deref(), repeat, page);
 
     let metrics = Arc::new(Metrics::new());
     let began = clock.now();
     let outbox = Outbox::new(&config.outbox, clock);
     let audience = Arc::new(Printer { zone: TimeZone::system() });
-    let ended =
-        service::run(Parts { config, model, outbox, metrics: metrics.clone(), clock, audience, signals, reload: None })
-            .await;
+    let ended = service::run(Parts {
+        config,
+        model,
+        outbox,
+        metrics: metrics.clone(),
+        clock,
+        audience,
+        signals,
+        reload: None,
+        log,
+    })
+    .await;
     drop(broker);
     let summary = Summary::of(&metrics, CAMERA, clock.now().since(began));
     if ended == Ended::Over && summary.saw_nothing() {
@@ -100,7 +110,13 @@ async fn broker(asked: Option<String>) -> (Option<Broker>, Option<String>) {
 }
 
 /// The demo's config goes the way of every config: through the same text and the same checks.
-fn config(clip: &Path, repeat: bool, broker: Option<&str>, model: Option<&Path>) -> Result<Config, Failure> {
+fn config(
+    clip: &Path,
+    repeat: bool,
+    broker: Option<&str>,
+    model: Option<&Path>,
+    page: Option<u16>,
+) -> Result<Config, Failure> {
     // A JSON string is a TOML string too.
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let model = model_settings(model, 0)?.path;
@@ -108,6 +124,8 @@ fn config(clip: &Path, repeat: bool, broker: Option<&str>, model: Option<&Path>)
     if let Some(url) = broker {
         text.push_str(&format!("[mqtt]\nurl = {}\n\n", quoted(&url.replace("${", "$${"))));
     }
+    let listen = page.map_or("off".to_owned(), |port| format!("127.0.0.1:{port}"));
+    text.push_str(&format!("[http]\nlisten = \"{listen}\"\n\n"));
     text.push_str(&format!(
         "[[camera]]\nid = \"{CAMERA}\"\nurl = {}\nloop = {repeat}\n",
         quoted(&literal(&std::path::absolute(clip).unwrap_or_else(|_| clip.to_owned())))
@@ -124,13 +142,16 @@ fn literal(path: &Path) -> String {
     path.to_string_lossy().replace("${", "$${")
 }
 
-fn introduce(clip: &Path, model: &str, broker: Option<&str>, repeat: bool) {
+fn introduce(clip: &Path, model: &str, broker: Option<&str>, repeat: bool, page: Option<u16>) {
     say::talk(&format!("Watching `{}` as camera `{CAMERA}`, in real time, with the model {model}.", clip.display()));
     if let Some(url) = broker {
         let port = url.rsplit(':').next().unwrap_or_default();
         say::talk(&format!(
             "Events go to {url} too; another terminal can listen: mosquitto_sub -p {port} -v -t 'eyewitness/#'"
         ));
+    }
+    if let Some(port) = page {
+        say::talk(&format!("How it is doing, and its numbers: http://127.0.0.1:{port}/"));
     }
     if repeat {
         say::talk("The clip repeats; Ctrl-C ends it.");

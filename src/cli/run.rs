@@ -20,8 +20,8 @@ use crate::vlm::{self, Model};
 
 pub(super) async fn run(path: &Path, clock: Clock) -> Result<Exit, Failure> {
     let Loaded { config, notices } = load(path)?;
-    let filter = config.log.filter.as_deref().unwrap_or("info");
-    telemetry::init(filter, config.log.format).map_err(|error| Failure::config(&error))?;
+    let filter = config.log.filter.as_deref().unwrap_or(telemetry::USUAL_FILTER);
+    let log = telemetry::init(filter, config.log.format).map_err(|error| Failure::config(&error))?;
     info!(version = env!("CARGO_PKG_VERSION"), config = %path.display(), "eyewitness");
     for notice in &notices {
         warn!("{notice}");
@@ -37,7 +37,7 @@ pub(super) async fn run(path: &Path, clock: Clock) -> Result<Exit, Failure> {
     let outbox = Outbox::open(&config.outbox, clock).map_err(|error| Failure::running("the outbox", &error))?;
     let reload = Some(Reload { signal: hangup, read: reader(path) });
     let audience = Arc::new(audience);
-    let ended = service::run(Parts { config, model, outbox, metrics, clock, audience, signals, reload }).await;
+    let ended = service::run(Parts { config, model, outbox, metrics, clock, audience, signals, reload, log }).await;
     if let Some(journal) = journal {
         journal.close();
     }

@@ -283,10 +283,9 @@ static HTTP: Table = Table {
         "listen",
         Kind::Text,
         "\"127.0.0.1:8089\"",
-        "Address and port of the status page and the metrics.",
+        "Address and port of the status page and the metrics; `\"off\"` for none.",
     )
-    .default()
-    .later("there is no status page yet")],
+    .default()],
     tables: &[],
 };
 

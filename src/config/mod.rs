@@ -85,12 +85,13 @@ pub struct ModelConfig {
 /// The status page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HttpSettings {
-    pub listen: SocketAddr,
+    /// `None`: there is no status page.
+    pub listen: Option<SocketAddr>,
 }
 
 impl Default for HttpSettings {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8089)) }
+        Self { listen: Some(SocketAddr::from(([127, 0, 0, 1], 8089))) }
     }
 }
 

@@ -44,6 +44,8 @@ pub struct Stats {
     pub evicted_total: u64,
     /// Gone because the broker refuses them for good.
     pub refused_total: u64,
+    /// Gone because the disk gave back something else than it was given.
+    pub unreadable_total: u64,
 }
 
 /// Rows that a bound took, and how old the oldest was.
@@ -168,6 +170,7 @@ impl Queue {
             acked_total: self.acked,
             evicted_total: self.evicted,
             refused_total: self.refused,
+            unreadable_total: 0,
         }
     }
 

@@ -39,6 +39,9 @@ pub(super) struct CameraLoop {
     /// The clip plays as fast as it is understood: wait for the analyst after every signal.
     pub(super) patient: bool,
     pub(super) stopping: CancellationToken,
+    /// It delivers now, or has delivered before.
+    pub(super) up: bool,
+    pub(super) was_up: bool,
     /// The camera is to be watched no more, or in another way; the daemon goes on.
     pub(super) leaving: CancellationToken,
 }
@@ -113,6 +116,10 @@ impl CameraLoop {
     fn health_changed(&mut self, last: Option<Moment>) {
         let health = self.health.borrow_and_update().clone();
         let up = health.state == CameraState::Online;
+        if up && !self.up && self.was_up {
+            self.metrics.camera_reconnected(self.camera.as_str());
+        }
+        (self.up, self.was_up) = (up, self.was_up || up);
         self.metrics.camera_up(self.camera.as_str(), up);
         // What comes from a clip that has its own time comes in its order: its end is that of its frames.
         if !up && !self.patient {

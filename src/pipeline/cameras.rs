@@ -166,6 +166,8 @@ impl Watched {
             audience: shared.audience.clone(),
             patient: settings::is_fast(config),
             stopping: shared.stopping.clone(),
+            up: false,
+            was_up: false,
             leaving: leaving.clone(),
         };
         let (ended, over) = oneshot::channel();
@@ -194,7 +196,7 @@ impl Camera {
             shared.inbox.leave(running.lane);
         }
         if for_good {
-            shared.metrics.camera_gone(self.id.as_str());
+            shared.metrics.forget_camera(self.id.as_str());
         }
     }
 

@@ -11,6 +11,7 @@ mod progress;
 mod reload;
 mod settings;
 mod unfinished;
+mod vitals;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,12 +29,11 @@ use self::delivery::Delivery;
 use self::listener::Deliver;
 pub use self::progress::Progress;
 pub use self::reload::Applied;
+pub use self::vitals::Vitals;
 use crate::analyst::{self, Ask, Inbox};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::health::CameraHealth;
-use crate::ids::CameraId;
-use crate::mqtt::Connection;
+use crate::mqtt::{self, Connection};
 use crate::outbox::Outbox;
 use crate::telemetry::Metrics;
 
@@ -45,7 +45,7 @@ pub struct Pipeline {
     /// What it runs by.
     config: Config,
     watched: Watched,
-    connection: Option<watch::Receiver<Connection>>,
+    connection: watch::Sender<Option<watch::Receiver<Connection>>>,
     delivery: Arc<Mutex<Option<Delivery>>>,
     shared: Shared,
     /// Kept while the pipeline is not to end by itself, although no camera may be running.
@@ -69,7 +69,7 @@ struct Shared {
 
 impl std::fmt::Debug for Pipeline {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pipeline").field("cameras", &self.cameras()).finish_non_exhaustive()
+        f.debug_struct("Pipeline").field("config", &self.config).finish_non_exhaustive()
     }
 }
 
@@ -139,29 +139,36 @@ impl Pipeline {
             }
             outbox.close().await;
         });
+        let connection = watch::Sender::new(connection);
         Self { config: config.clone(), watched, connection, delivery, shared, lasting, whole }
     }
 
-    /// Every camera with its health.
+    /// How it is, for whoever asks from outside.
     #[must_use]
-    pub fn cameras(&self) -> Vec<(CameraId, watch::Receiver<CameraHealth>)> {
-        self.watched.list().borrow().to_vec()
+    pub fn vitals(&self) -> Vitals {
+        Vitals {
+            progress: self.shared.progress.clone(),
+            outbox: self.shared.outbox.clone(),
+            cameras: self.watched.list(),
+            connection: self.connection.subscribe(),
+        }
+    }
+
+    /// Every camera with its health, in the config's order.
+    #[must_use]
+    pub fn cameras(&self) -> mqtt::Cameras {
+        self.watched.list().borrow().clone()
     }
 
     /// The broker's state; `None` without a broker.
     #[must_use]
-    pub fn connection(&self) -> Option<&watch::Receiver<Connection>> {
-        self.connection.as_ref()
+    pub fn connection(&self) -> Option<watch::Receiver<Connection>> {
+        self.connection.borrow().clone()
     }
 
     #[must_use]
     pub fn outbox(&self) -> &Outbox {
         &self.shared.outbox
-    }
-
-    #[must_use]
-    pub fn progress(&self) -> &Progress {
-        &self.shared.progress
     }
 
     /// Returns when all sources have ended by themselves (clips that do not repeat) and all of it is delivered.

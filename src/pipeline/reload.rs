@@ -47,7 +47,7 @@ impl Pipeline {
         let (connection, delivery) = delivery::start(new.mqtt.clone(), self.watched.list(), &self.shared);
         *running = Some(delivery);
         drop(running);
-        self.connection = connection;
+        self.connection.send_replace(connection);
     }
 }
 

@@ -1,6 +1,8 @@
 //! The pipeline as a service: started, watched, told to systemd, stopped. No stage's business belongs here.
 
+pub mod http;
 mod notify;
+mod page;
 mod reload;
 mod signals;
 
@@ -10,6 +12,8 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 
+use self::page::{Page, Shown};
+use self::reload::Around;
 pub use self::reload::Reload;
 pub use self::signals::{ReloadSignal, StopSignals};
 use crate::clock::Clock;
@@ -17,8 +21,8 @@ use crate::config::Config;
 use crate::health::CameraState;
 use crate::mqtt;
 use crate::outbox::Outbox;
-use crate::pipeline::{Audience, Pipeline};
-use crate::telemetry::Metrics;
+use crate::pipeline::{Audience, Pipeline, Vitals};
+use crate::telemetry::{LogHandle, Metrics};
 use crate::vlm::{self, Model};
 
 /// How a run ended.
@@ -43,6 +47,8 @@ pub struct Parts {
     pub signals: StopSignals,
     /// `None`: SIGHUP means nothing here.
     pub reload: Option<Reload>,
+    /// Whose filter follows the config.
+    pub log: LogHandle,
 }
 
 impl std::fmt::Debug for Parts {
@@ -53,13 +59,18 @@ impl std::fmt::Debug for Parts {
 
 /// Runs until a signal or until all sources have ended.
 pub async fn run(parts: Parts) -> Ended {
-    let Parts { config, model, outbox, metrics, clock, audience, mut signals, mut reload } = parts;
+    let Parts { config, model, outbox, metrics, clock, audience, mut signals, mut reload, log } = parts;
     let info = model.info();
     metrics.model(&info.label);
     for (part, placement) in vlm::Part::ALL.into_iter().zip(&info.placement) {
         placement.0.iter().for_each(|(provider, nodes)| metrics.placed(part.stem(), provider, *nodes));
     }
-    let mut pipeline = Pipeline::start(&config, model, outbox, metrics, clock, audience);
+    let label = info.label.clone();
+    let mut pipeline = Pipeline::start(&config, model, outbox, metrics.clone(), clock, audience);
+    let vitals = pipeline.vitals();
+    let shown = Shown { vitals: vitals.clone(), metrics, model: label, clock };
+    let page = Page::start(shown, config.http.listen);
+    let mut around = Around { page, log, settings: config.log.clone() };
     let mut tick = interval(Duration::from_millis(500));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut told = Told::new(clock);
@@ -68,21 +79,22 @@ pub async fn run(parts: Parts) -> Ended {
             name = signals.next() => break name,
             () = pipeline.ended() => {
                 notify::stopping();
+                around.page.stop().await;
                 return Ended::Over;
             }
             () = reload::asked(&mut reload) => {
                 // A wish to stop does not wait for a reload that may have to wait for a camera.
                 tokio::select! {
                     name = signals.next() => break name,
-                    () = reload::reload(reload.as_ref(), &mut pipeline) => told.again(),
+                    () = reload::reload(reload.as_ref(), &mut pipeline, &mut around) => told.again(),
                 }
             }
-            _ = tick.tick() => told.look(&pipeline),
+            _ = tick.tick() => told.look(&vitals),
         }
     };
     info!("{name}: stopping; a second signal ends it at once");
     notify::stopping();
-    tokio::select! {
+    let ended = tokio::select! {
         in_time = pipeline.stop() => {
             if in_time { Ended::Stopped } else {
                 warn!("not everything could be finished in time");
@@ -91,9 +103,12 @@ pub async fn run(parts: Parts) -> Ended {
         }
         name = signals.next() => {
             warn!("{name} again: ending at once");
-            Ended::Hurried
+            return Ended::Hurried;
         }
-    }
+    };
+    // Up to here it could be asked how the stop goes.
+    around.page.stop().await;
+    ended
 }
 
 /// What systemd was told already.
@@ -112,18 +127,18 @@ impl Told {
         Self { clock, ready: false, status: String::new(), watchdog, fed: Duration::ZERO, stuck: false }
     }
 
-    fn look(&mut self, pipeline: &Pipeline) {
-        if !self.ready && is_ready(pipeline) {
+    fn look(&mut self, vitals: &Vitals) {
+        if !self.ready && is_ready(vitals) {
             self.ready = true;
             notify::ready();
             info!("ready");
         }
-        let status = status(pipeline);
+        let status = status(vitals);
         if status != self.status {
             notify::status(&status);
             self.status = status;
         }
-        self.feed(pipeline);
+        self.feed(vitals);
     }
 
     /// A reload is over; systemd waits to hear it.
@@ -135,9 +150,9 @@ impl Told {
     }
 
     /// The watchdog is fed by progress: if a part is stuck, systemd ends the process and starts it again.
-    fn feed(&mut self, pipeline: &Pipeline) {
+    fn feed(&mut self, vitals: &Vitals) {
         let now = self.clock.now();
-        let stuck = pipeline.progress().stuck(now);
+        let stuck = vitals.stuck(now);
         if !stuck.is_empty() {
             if !self.stuck {
                 error!(parts = ?stuck, "stuck: the watchdog is not fed any more");
@@ -156,10 +171,9 @@ impl Told {
 }
 
 /// Ready: the first camera delivers, or every one was tried.
-fn is_ready(pipeline: &Pipeline) -> bool {
+fn is_ready(vitals: &Vitals) -> bool {
     let mut all_tried = true;
-    for (_, health) in pipeline.cameras() {
-        let health = health.borrow();
+    for (_, health) in vitals.cameras() {
         match health.state {
             CameraState::Online => return true,
             CameraState::Offline if health.failures == 0 => all_tried = false,
@@ -170,11 +184,10 @@ fn is_ready(pipeline: &Pipeline) -> bool {
 }
 
 /// One line for people: `systemctl status` shows it.
-fn status(pipeline: &Pipeline) -> String {
+fn status(vitals: &Vitals) -> String {
     let mut online = 0;
     let mut offline = Vec::new();
-    for (id, health) in pipeline.cameras() {
-        let health = health.borrow();
+    for (id, health) in vitals.cameras() {
         match health.state {
             CameraState::Online => online += 1,
             CameraState::Offline => offline.push(format!("{id} is offline ({})", health.reason)),
@@ -187,7 +200,7 @@ fn status(pipeline: &Pipeline) -> String {
         words.push_str("; ");
         words.push_str(&camera);
     }
-    match pipeline.connection().map(|connection| connection.borrow().clone()) {
+    match vitals.connection() {
         None => words.push_str("; no broker in the config"),
         Some(connection) if connection.state == mqtt::ConnectionState::Connected => {
             words.push_str("; broker connected");

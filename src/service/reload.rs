@@ -6,9 +6,11 @@ use std::sync::Arc;
 use tracing::{error, info, warn};
 
 use super::notify;
+use super::page::Page;
 use super::signals::ReloadSignal;
-use crate::config::Loaded;
+use crate::config::{Config, Loaded, LogSettings};
 use crate::pipeline::{Applied, Pipeline};
+use crate::telemetry::{self, LogHandle};
 
 /// When the config is read again, and how.
 pub struct Reload {
@@ -31,8 +33,15 @@ pub(super) async fn asked(reload: &mut Option<Reload>) {
     }
 }
 
+/// What stands around the pipeline and follows the config, too.
+pub(super) struct Around {
+    pub(super) page: Page,
+    pub(super) log: LogHandle,
+    pub(super) settings: LogSettings,
+}
+
 /// Reads the config and lets the pipeline go over to it.
-pub(super) async fn reload(reload: Option<&Reload>, pipeline: &mut Pipeline) {
+pub(super) async fn reload(reload: Option<&Reload>, pipeline: &mut Pipeline, around: &mut Around) {
     let Some(reload) = reload else { return };
     notify::reloading();
     info!("SIGHUP: reading the config again");
@@ -51,7 +60,28 @@ pub(super) async fn reload(reload: Option<&Reload>, pipeline: &mut Pipeline) {
     for notice in &loaded.notices {
         warn!("{notice}");
     }
-    say(&pipeline.apply(&loaded.config).await);
+    let mut applied = pipeline.apply(&loaded.config).await;
+    around.follow(&loaded.config, &mut applied).await;
+    say(&applied);
+}
+
+impl Around {
+    async fn follow(&mut self, config: &Config, applied: &mut Applied) {
+        if self.page.listen(config.http.listen).await {
+            applied.changed.push("the address of the status page".to_owned());
+        }
+        if config.log.format != self.settings.format {
+            applied.needs_restart.push("[log] format");
+        }
+        if config.log.filter != self.settings.filter {
+            match self.log.set_filter(config.log.filter.as_deref().unwrap_or(telemetry::USUAL_FILTER)) {
+                Ok(true) => applied.changed.push("the filter of the log".to_owned()),
+                Ok(false) => warn!("`filter` in [log] changed, but the environment's RUST_LOG wins"),
+                Err(error) => warn!(%error, "the filter of the log stays as it was"),
+            }
+            self.settings.filter.clone_from(&config.log.filter);
+        }
+    }
 }
 
 fn say(applied: &Applied) {

@@ -1,8 +1,7 @@
-//! Logs and numbers: what is said and what is counted, with every name in one place. It reads nothing and decides
-//! nothing.
+//! Logs and numbers: what is said and what is counted, with every name in one place. It decides nothing.
 
 mod logs;
 mod metrics;
 
-pub use logs::{LogError, LogFormat, init};
-pub use metrics::Metrics;
+pub use logs::{LogError, LogFormat, LogHandle, USUAL_FILTER, init};
+pub use metrics::{BrokerFigures, Metrics, OutboxFigures};

@@ -101,7 +101,7 @@ fn config(combination: &Combination, port: u16, folder: &std::path::Path, apart:
 
 /// Until so many readings are complete, or time is up.
 async fn listen(pipeline: &Pipeline, ear: &Ear, wanted: usize, apart: Duration) -> Result<(), String> {
-    let mut connection = pipeline.connection().cloned().ok_or("there is no broker")?;
+    let mut connection = pipeline.connection().ok_or("there is no broker")?;
     let connected = timeout(CONNECT, connection.wait_for(|c| c.state == ConnectionState::Connected)).await;
     if !connected.is_ok_and(|heard| heard.is_ok()) {
         let reason = connection.borrow().reason.clone();

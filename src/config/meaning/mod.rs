@@ -103,17 +103,23 @@ fn state_folder(section: &Section<'_>) -> Option<PathBuf> {
 }
 
 fn http(section: &Section<'_>) -> HttpSettings {
-    section.not_yet("listen");
-    let listen = section.text("listen").and_then(|text| {
-        let parsed = text.value.parse::<SocketAddr>().ok();
-        if parsed.is_none() {
-            let message = format!("`listen`: {} is not an address with a port", text.shown());
-            let help = "write \"127.0.0.1:8089\" for this machine only, \"0.0.0.0:8089\" for the whole network";
-            section.reader.report(Problem::new(Code::WrongValue, message, help).at(text.span, ""));
-        }
-        parsed
-    });
-    listen.map_or_else(HttpSettings::default, |listen| HttpSettings { listen })
+    let Some(text) = section.text("listen") else { return HttpSettings::default() };
+    if text.value == "off" {
+        return HttpSettings { listen: None };
+    }
+    let Ok(listen) = text.value.parse::<SocketAddr>() else {
+        let message = format!("`listen`: {} is not an address with a port", text.shown());
+        let help = "write \"127.0.0.1:8089\" for this machine only, \"0.0.0.0:8089\" for the whole network, \
+                    \"off\" for no status page";
+        section.reader.report(Problem::new(Code::WrongValue, message, help).at(text.span, ""));
+        return HttpSettings::default();
+    };
+    if !listen.ip().to_canonical().is_loopback() {
+        let words = "`listen` in `[http]` is not for this machine only: whoever reaches it can read, without a password, \
+                     the cameras' names, whether they deliver, and all counters (no pictures, no words, no secrets).";
+        section.reader.notice(Some(text.span), words);
+    }
+    HttpSettings { listen: Some(listen) }
 }
 
 /// An id, or a problem that proposes the nearest one.

@@ -15,7 +15,7 @@ fn one_camera_is_enough() {
     assert_eq!((config.model.deadline, config.stop_timeout), (Duration::from_secs(10), Duration::from_secs(5)));
     assert_eq!(camera.gate, gate::Settings::default());
     assert_eq!(config.outbox, outbox::Settings::default());
-    assert_eq!(config.http.listen.to_string(), "127.0.0.1:8089");
+    assert_eq!(config.http.listen, Some(([127, 0, 0, 1], 8089).into()));
     assert_eq!(notices.len(), 1);
     assert_eq!(notices[0].line, None);
 }
@@ -97,6 +97,23 @@ fn what_has_no_effect_yet_is_said() {
     snapshot!("notices_later", notices.join("\n"));
     let quiet = load(&format!("[mqtt]\nurl = \"mqtt://b\"\nhome_assistant = false\nsnapshots = \"off\"\n{CAMERA}"));
     assert_eq!(quiet.notices, []);
+}
+
+#[test]
+fn the_status_page_is_for_this_machine_unless_it_is_said() {
+    let http = |listen: &str| load(&format!("[mqtt]\nurl = \"mqtt://b\"\n[http]\nlisten = \"{listen}\"\n{CAMERA}"));
+    let off = http("off");
+    assert_eq!((off.config.http.listen, off.notices.len()), (None, 0));
+    for own in ["127.0.0.1:80", "[::1]:80", "127.9.9.9:1", "[::ffff:127.0.0.1]:80"] {
+        let Loaded { config, notices } = http(own);
+        assert_eq!((config.http.listen, notices), (own.parse().ok(), vec![]), "{own}");
+    }
+    for open in ["0.0.0.0:8089", "[::]:8089", "10.0.0.7:8089"] {
+        let Loaded { config, notices } = http(open);
+        assert_eq!(config.http.listen, open.parse().ok());
+        let words: Vec<String> = notices.iter().map(Notice::to_string).collect();
+        assert!(words.len() == 1 && words[0].starts_with("line 4: `listen`"), "{open}: {words:?}");
+    }
 }
 
 #[test]
