@@ -181,9 +181,10 @@ fn parse(text: &str) -> BTreeMap<String, String> {
         match (family.1, suffix) {
             ("counter", Some("_total")) | ("gauge", Some("")) | ("histogram", Some("_sum")) => {}
             ("histogram", Some("_bucket")) => {
-                let (others, le) = labels.rsplit_once("le=").unwrap_or_else(|| panic!("no `le`: {line}"));
-                let others = others.trim_end_matches(',').to_owned();
-                let _: f64 = le.trim_matches('"').parse().unwrap();
+                let (le, others): (Vec<_>, Vec<_>) = labels.split(',').partition(|label| label.starts_with("le="));
+                let [le] = le[..] else { panic!("one `le`: {line}") };
+                let _: f64 = le["le=".len()..].trim_matches('"').parse().unwrap();
+                let others = others.join(",");
                 if let Some((same, count)) = &bucket {
                     assert!(*same != others || value >= *count, "buckets add up: {line}");
                 }
