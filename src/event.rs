@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::clock;
 use crate::ids::{CameraId, EventId, NodeId, RuleId};
@@ -12,8 +13,20 @@ use crate::units::Region;
 /// Name and version of the JSON form; goes up when a field changes its meaning.
 pub const SCHEMA: &str = "eyewitness.event.v1";
 
+/// Longest JSON that is read as an event, in bytes. Real ones have some hundred.
+pub const MAX_JSON: usize = 1 << 20;
+
+/// Why a text is no event.
+#[derive(Debug, thiserror::Error)]
+pub enum EventError {
+    #[error("an event has at most {MAX_JSON} bytes, this text has {0}")]
+    TooLong(usize),
+    #[error("this is no event: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
 /// Where in its life an event is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     Start,
@@ -33,7 +46,7 @@ impl Kind {
 }
 
 /// Why the picture was looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Cause {
     Motion,
@@ -46,7 +59,7 @@ pub enum Cause {
 }
 
 /// Where the words come from. An `end` repeats its event's last words with `cache`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     Model,
@@ -66,15 +79,15 @@ impl Source {
 }
 
 /// A rule's answer about one frame.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct RuleAnswer {
     pub answer: YesNo,
     /// Probability of yes, 0 to 1.
-    #[serde(serialize_with = "digits")]
+    #[serde(serialize_with = "digits", deserialize_with = "number")]
     pub p: f32,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum YesNo {
     Yes,
@@ -107,25 +120,26 @@ impl YesNo {
 }
 
 /// Milliseconds that the words cost, stage by stage.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct TimingMs {
     /// From the choice of the frame until the model began.
-    #[serde(serialize_with = "tenths")]
+    #[serde(serialize_with = "tenths", deserialize_with = "number")]
     pub wait: f32,
-    #[serde(serialize_with = "tenths")]
+    #[serde(serialize_with = "tenths", deserialize_with = "number")]
     pub preprocess: f32,
-    #[serde(serialize_with = "tenths")]
+    #[serde(serialize_with = "tenths", deserialize_with = "number")]
     pub encode: f32,
-    #[serde(serialize_with = "tenths")]
+    #[serde(serialize_with = "tenths", deserialize_with = "number")]
     pub prefill: f32,
-    #[serde(serialize_with = "tenths")]
+    #[serde(serialize_with = "tenths", deserialize_with = "number")]
     pub decode: f32,
-    #[serde(serialize_with = "tenths")]
+    #[serde(serialize_with = "tenths", deserialize_with = "number")]
     pub total: f32,
 }
 
-/// One message about one event. Serialises to the JSON of `eyewitness.event.v1`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// One message about one event. Serialises to the JSON of `eyewitness.event.v1`, and is read from it again; fields that
+/// a later version adds are passed over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     pub schema: Schema,
     /// The same in all messages of one event.
@@ -157,7 +171,7 @@ pub struct Event {
     pub region: Option<Region>,
     pub rules: BTreeMap<RuleId, RuleAnswer>,
     /// What the sentence names and was asked back, with the probability of yes.
-    #[serde(serialize_with = "digits_map")]
+    #[serde(serialize_with = "digits_map", deserialize_with = "number_map")]
     pub checked: BTreeMap<String, f32>,
     pub timing_ms: Option<TimingMs>,
     /// It waited for a broker.
@@ -170,6 +184,17 @@ impl Event {
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("an event holds only strings, numbers and maps with string keys")
     }
+
+    /// Reads what [`Event::to_json`] wrote. Times have three digits of a second then, probabilities four.
+    ///
+    /// # Errors
+    /// [`EventError`]: the text is longer than [`MAX_JSON`], or it is no event of this schema.
+    pub fn from_json(json: &[u8]) -> Result<Self, EventError> {
+        if json.len() > MAX_JSON {
+            return Err(EventError::TooLong(json.len()));
+        }
+        Ok(serde_json::from_slice(json)?)
+    }
 }
 
 /// Serialises to [`SCHEMA`].
@@ -179,6 +204,13 @@ pub struct Schema;
 impl Serialize for Schema {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         s.serialize_str(SCHEMA)
+    }
+}
+
+impl<'de> Deserialize<'de> for Schema {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(d)?;
+        if name == SCHEMA { Ok(Self) } else { Err(D::Error::custom(format_args!("its schema is not `{SCHEMA}`"))) }
     }
 }
 
@@ -211,8 +243,20 @@ fn digits_map<S: Serializer>(map: &BTreeMap<String, f32>, s: S) -> Result<S::Ok,
     s.collect_map(map.iter().map(|(k, v)| (k, round(*v, 1e4))))
 }
 
+/// What was not a number was written as null.
+fn number<'de, D: Deserializer<'de>>(d: D) -> Result<f32, D::Error> {
+    Ok(Option::deserialize(d)?.unwrap_or(f32::NAN))
+}
+
+fn number_map<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeMap<String, f32>, D::Error> {
+    let map = BTreeMap::<String, Option<f32>>::deserialize(d)?;
+    Ok(map.into_iter().map(|(name, value)| (name, value.unwrap_or(f32::NAN))).collect())
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -258,6 +302,93 @@ mod tests {
                 r#""replayed":false}"#
             )
         );
+    }
+
+    fn any_event() -> impl Strategy<Value = Event> {
+        let time = || (0..4_000_000_000_000_i64).prop_map(|ms| Timestamp::from_millisecond(ms).unwrap());
+        let p = || prop_oneof![9 => 0.0..1.0_f32, 1 => Just(f32::NAN)];
+        let kind = prop_oneof![Just(Kind::Start), Just(Kind::Update), Just(Kind::End)];
+        let cause = prop::sample::select(vec![
+            Cause::Motion,
+            Cause::Novelty,
+            Cause::Refresh,
+            Cause::Command,
+            Cause::Startup,
+            Cause::Tamper,
+        ]);
+        let source = prop_oneof![Just(Source::Model), Just(Source::Cache), Just(Source::None)];
+        let name = || "[a-z0-9_-]{1,64}";
+        let words = || prop::option::of(any::<String>());
+        let answer = p().prop_map(|p| RuleAnswer { answer: YesNo::from_probability(p), p });
+        let region = [p(), p(), p(), p()].prop_map(|[x, y, w, h]| Region { x, y, w, h });
+        let timing = [p(), p(), p(), p(), p(), p()].prop_map(|[wait, preprocess, encode, prefill, decode, total]| {
+            TimingMs { wait, preprocess, encode, prefill, decode, total }
+        });
+        let facts = (any::<u128>(), any::<u64>(), kind, name(), name(), time(), time(), prop::option::of(time()));
+        let said = (words(), prop::option::of(p()), cause, source, words(), words());
+        let rest = (
+            prop::option::of(region),
+            prop::collection::btree_map(name().prop_map(|name| RuleId::new(&name).unwrap()), answer, 0..3),
+            prop::collection::btree_map(any::<String>(), p(), 0..3),
+            prop::option::of(timing),
+            any::<bool>(),
+        );
+        (facts, said, rest).prop_map(|(facts, said, rest)| {
+            let (id, seq, kind, node, camera, started_at, at, ended_at) = facts;
+            let (description, confidence, cause, source, reason, model) = said;
+            let (region, rules, checked, timing_ms, replayed) = rest;
+            Event {
+                schema: Schema,
+                id: EventId(ulid::Ulid(id)),
+                seq,
+                kind,
+                node: NodeId::new(&node).unwrap(),
+                camera: CameraId::new(&camera).unwrap(),
+                started_at,
+                at,
+                ended_at,
+                description,
+                confidence,
+                cause,
+                source,
+                reason,
+                model,
+                region,
+                rules,
+                checked,
+                timing_ms,
+                replayed,
+            }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_read_again(event in any_event()) {
+            let json = event.to_json();
+            let read = Event::from_json(json.as_bytes()).unwrap();
+            prop_assert_eq!(read.to_json(), json);
+            prop_assert_eq!((read.id, read.seq, read.description), (event.id, event.seq, event.description));
+        }
+    }
+
+    #[test]
+    fn a_later_version_may_say_more_and_nobody_less() {
+        let json = proptest::strategy::ValueTree::current(
+            &any_event().new_tree(&mut proptest::test_runner::TestRunner::deterministic()).unwrap(),
+        )
+        .to_json();
+        let more = json.replacen('{', r#"{"mood":{"of":["the","day"]},"#, 1);
+        assert_eq!(Event::from_json(more.as_bytes()).unwrap().to_json(), json);
+        let other = json.replacen("event.v1", "event.v2", 1);
+        assert!(Event::from_json(other.as_bytes()).unwrap_err().to_string().contains("its schema is not"));
+        let less = json.replacen(r#""seq""#, r#""sequel""#, 1);
+        assert!(Event::from_json(less.as_bytes()).unwrap_err().to_string().contains("missing field `seq`"));
+        let long = format!("{}{json}", " ".repeat(MAX_JSON));
+        assert!(matches!(Event::from_json(long.as_bytes()), Err(EventError::TooLong(_))));
+        for wrong in ["", "null", "[]", "{}", "{\"schema\":\"eyewitness.event.v1\"}"] {
+            assert!(Event::from_json(wrong.as_bytes()).is_err(), "{wrong}");
+        }
     }
 
     #[test]

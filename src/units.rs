@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Why a text is no quantity. Its words end in what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -142,6 +142,14 @@ impl Serialize for Region {
     fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         let round = |v: f32| (f64::from(v) * 1000.0).round() / 1000.0;
         [round(self.x), round(self.y), round(self.w), round(self.h)].serialize(s)
+    }
+}
+
+impl<'de> Deserialize<'de> for Region {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        // What was not a number was written as null.
+        let [x, y, w, h] = <[Option<f32>; 4]>::deserialize(d)?.map(|value| value.unwrap_or(f32::NAN));
+        Ok(Self { x, y, w, h })
     }
 }
 

@@ -1,35 +1,55 @@
-//! Keeps events until the broker has acknowledged them: bounded, in order, every loss counted.
+//! Keeps events until the broker has acknowledged them: on disk, bounded, in order, every loss counted.
 //!
-//! `queue` decides, `store` is the seam behind which the rows lie, `memory` is the store of today. Nothing here knows
-//! what delivers the events; MQTT does not belong here.
+//! `queue` decides, with `index`, `lanes`, `events` and `past` as its parts; all of them are pure. `keeper` is the thread
+//! that writes and reads, `disk` the database, `row` the bytes, `folder` the place, `salvage` what is done for a damaged
+//! file. Nothing here knows what delivers the events; MQTT does not belong here.
 
-mod memory;
+mod disk;
+mod events;
+mod folder;
+mod index;
+mod keeper;
+mod keys;
+mod lanes;
 #[cfg(test)]
 mod model;
+mod past;
 mod queue;
+mod row;
+mod salvage;
 mod settings;
-pub mod store;
+mod shared;
+mod store;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
-use tracing::{debug, warn};
+use tokio::sync::{Semaphore, oneshot, watch};
 
+use crate::backoff::Backoff;
 use crate::clock::{Clock, Moment};
-use crate::event::{Event, Kind};
+use crate::event::Event;
 use crate::ids::CameraId;
 
-use memory::MemoryStore;
+use folder::Folder;
+pub use index::RowId;
+use keeper::Keeper;
 pub use queue::{MAX_REFUSALS, Offer, Refusal, Stats};
-use queue::{Queue, Removed};
+use queue::{Place, Queue};
 pub use settings::*;
-pub use store::RowId;
+pub use shared::Keeping;
+use shared::{Inner, Shared, Ticket};
+use store::{Medium, Trouble};
 
-/// Between two log lines about evictions.
-const EVICTION_LOG_EVERY: Duration = Duration::from_secs(60);
+/// So many rows may be on their way to the disk; they are written together.
+const MAX_ON_THE_WAY: usize = 256;
+/// Between two tries of a disk that does not work.
+const RETRY_MIN: Duration = Duration::from_secs(5);
+const RETRY_MAX: Duration = Duration::from_secs(60);
+/// An outbox that was not closed has so long to write what is left.
+const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 
 /// The queue between whoever makes events and the one consumer that delivers them.
 ///
@@ -38,11 +58,10 @@ const EVICTION_LOG_EVERY: Duration = Duration::from_secs(60);
 /// unanswered row again. How many rows are out at a time is the consumer's choice.
 #[derive(Debug)]
 pub struct Outbox {
-    inner: Mutex<Inner>,
-    /// A row may be ready. There is one consumer, so one stored permit is enough.
-    ready: Notify,
+    shared: Arc<Shared>,
+    /// Room on the way to the disk.
+    room: Arc<Semaphore>,
     acknowledged: watch::Sender<Acknowledged>,
-    clock: Clock,
 }
 
 /// How many rows the broker has, in the order in which they were appended, and since when it has the last of them.
@@ -55,22 +74,19 @@ pub struct Acknowledged {
 /// An appended event on its way to the disk.
 #[derive(Debug)]
 #[must_use = "an event is safe once its receipt has come"]
-pub struct Receipt {}
-
-impl Receipt {
-    /// Returns when the event is committed (or, with the disk out of order, held in memory).
-    pub async fn kept(self) {}
+pub struct Receipt {
+    done: Option<oneshot::Receiver<()>>,
 }
 
-/// Where waiting events are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Keeping {
-    /// On disk.
-    Disk,
-    /// In memory, on purpose.
-    Memory,
-    /// In memory, because the disk does not take them, in words.
-    Failing(String),
+impl Receipt {
+    /// Returns when the event is committed (or, with the disk out of order, held in memory). Receipts come in the order
+    /// in which events were appended.
+    pub async fn kept(self) {
+        if let Some(done) = self.done {
+            // Nobody left to answer: the outbox is closed, and the event is in memory.
+            let _ = done.await;
+        }
+    }
 }
 
 /// Why there is no outbox.
@@ -80,28 +96,12 @@ pub enum OpenError {
     InUse { path: PathBuf },
 }
 
-#[derive(Debug)]
-struct Inner {
-    queue: Queue,
-    log: EvictionLog,
-    cameras: BTreeMap<CameraId, Past>,
-}
-
-/// What is remembered of a camera besides its rows.
-#[derive(Debug, Default)]
-struct Past {
-    seq: u64,
-    words: Option<Event>,
-}
-
-impl Inner {
-    fn remember(&mut self, event: &Event) {
-        let past = self.cameras.entry(event.camera.clone()).or_default();
-        past.seq = event.seq;
-        if event.kind != Kind::End && event.description.is_some() {
-            past.words = Some(event.clone());
-        }
-    }
+/// Whether events could wait on disk as `settings` say: what `check` tells. Leaves nothing behind.
+///
+/// # Errors
+/// What is wrong, and what to do, in words.
+pub fn probe(settings: &Settings) -> Result<String, String> {
+    if settings.is_off() { Ok("in memory only".to_owned()) } else { folder::probe(&settings.path) }
 }
 
 impl Outbox {
@@ -113,71 +113,112 @@ impl Outbox {
     /// # Errors
     /// [`OpenError`]: another process has it open.
     pub fn open(settings: &Settings, clock: Clock) -> Result<Self, OpenError> {
-        Ok(Self::new(settings, clock))
+        if settings.is_off() {
+            return Ok(Self::new(settings, clock));
+        }
+        Self::start(Box::new(Folder::new(&settings.path)), settings, clock, Backoff::new(RETRY_MIN, RETRY_MAX))
+            .map_err(|_| OpenError::InUse { path: settings.path.clone() })
     }
 
     /// An empty outbox in memory, bounded as `settings` say.
     #[must_use]
     pub fn new(settings: &Settings, clock: Clock) -> Self {
-        let queue = Queue::new(Box::new(MemoryStore::default()), settings);
-        let inner = Mutex::new(Inner { queue, log: EvictionLog::default(), cameras: BTreeMap::new() });
-        let acknowledged = watch::Sender::new(Acknowledged { rows: 0, at: clock.now() });
-        Self { inner, ready: Notify::new(), acknowledged, clock }
+        Self::with_shared(Shared::new(Queue::new(Place::Memory, settings), Keeping::Memory, clock))
     }
 
-    /// Takes the event over. When this returns, the event leaves the outbox by acknowledgement, or by one of the
-    /// counted ways: the bounds, or a broker that refuses it for good.
+    fn with_shared(shared: Shared) -> Self {
+        let acknowledged = watch::Sender::new(Acknowledged { rows: 0, at: shared.clock.now() });
+        Self { shared: Arc::new(shared), room: Arc::new(Semaphore::new(MAX_ON_THE_WAY)), acknowledged }
+    }
+
+    fn start(medium: Box<dyn Medium>, settings: &Settings, clock: Clock, backoff: Backoff) -> Result<Self, Trouble> {
+        let outbox = Self::with_shared(Shared::new(Queue::new(Place::Disk, settings), Keeping::Disk, clock));
+        let keeper = Keeper::new(outbox.shared.clone(), medium, backoff)?;
+        // Without the thread, the keeper is dropped, which leaves the outbox in memory and says so.
+        let _ = thread::Builder::new().name("outbox".into()).spawn(move || keeper.run());
+        Ok(outbox)
+    }
+
+    /// Takes the event over. Once its receipt has come, the event leaves the outbox by acknowledgement, or by one of the
+    /// counted ways: the bounds, a broker that refuses it for good, a disk that loses it.
     ///
-    /// It waits for the store and never for the broker; the store in memory has nothing to wait for.
+    /// It waits for room on the way to the disk, and never for the broker.
     pub async fn append(&self, event: Event) -> Receipt {
-        let now = self.clock.now();
-        self.with(|inner| {
-            inner.remember(&event);
-            let removed = inner.queue.append(event, now);
-            inner.log.note(removed, now);
+        let bytes = event.to_json().len();
+        let durable = self.with(|inner| inner.is_durable());
+        let room = if durable { self.room.clone().acquire_owned().await.ok() } else { None };
+        let now = self.shared.clock.now();
+        let done = self.with(|inner| {
+            let (_, removed) = inner.queue.append(event, bytes, now);
+            inner.note(removed, now);
+            if !inner.is_durable() {
+                return None;
+            }
+            let (done, comes) = oneshot::channel();
+            inner.tickets.push_back(Ticket { done, room });
+            Some(comes)
         });
-        self.ready.notify_one();
-        Receipt {}
+        match done {
+            Some(_) => self.shared.work.notify_one(),
+            None => self.shared.ready.notify_one(),
+        }
+        Receipt { done }
     }
 
     /// The number of this camera's last message, of this run or an earlier one; 0 before the first.
     #[must_use]
     pub fn last_seq(&self, camera: &CameraId) -> u64 {
-        self.with(|inner| inner.cameras.get(camera).map_or(0, |past| past.seq))
+        self.with(|inner| inner.queue.past(camera).map_or(0, |past| past.seq))
     }
 
     /// The last event of this camera that had new words: what its retained description says.
     #[must_use]
     pub fn latest(&self, camera: &CameraId) -> Option<Event> {
-        self.with(|inner| inner.cameras.get(camera).and_then(|past| past.words.clone()))
+        self.with(|inner| inner.queue.past(camera)?.words.as_deref().cloned())
     }
 
     /// Events that had begun and not ended when the run before ended: the last message of each. Whoever goes on tells
-    /// their end.
+    /// their end. They are handed out once.
     #[must_use]
     pub fn unfinished(&self) -> Vec<Event> {
-        Vec::new()
+        self.with(|inner| std::mem::take(&mut inner.unfinished))
     }
 
     /// Changes the bounds; what is beyond them goes, counted.
     pub fn set_bounds(&self, max_size: u64, max_age: Duration) {
-        let now = self.clock.now();
+        let now = self.shared.clock.now();
         self.with(|inner| {
             inner.queue.set_bounds(max_size, max_age);
-            let removed = inner.queue.expire(now);
-            inner.log.note(removed, now);
+            let removed = inner.queue.trim(now);
+            inner.note(removed, now);
         });
     }
 
     /// Whether what waits survives the process, and if not, why.
     #[must_use]
     pub fn keeping(&self) -> Keeping {
-        Keeping::Memory
+        self.with(|inner| inner.keeping.clone())
     }
 
     /// Commits what is not committed yet (acknowledgements, mostly). Call it at the end of a run; a row whose removal was not
-    /// committed is delivered again.
-    pub async fn close(&self) {}
+    /// committed is delivered again. What is appended later stays in memory.
+    pub async fn close(&self) {
+        let mut ended = self.shared.ended.subscribe();
+        if self.stop() {
+            // The sender is ours: it cannot be gone.
+            let _ = ended.wait_for(|ended| *ended).await;
+        }
+    }
+
+    /// Tells the thread to end; whether there is one.
+    fn stop(&self) -> bool {
+        let durable = self.with(|inner| {
+            inner.stopping = true;
+            inner.keeping != Keeping::Memory
+        });
+        self.shared.work.notify_one();
+        durable
+    }
 
     /// Waits for the oldest row that is not out and hands it out. Nothing is taken when the future is dropped early.
     pub async fn next(&self) -> Offer {
@@ -185,27 +226,28 @@ impl Outbox {
             if let Some(offer) = self.take() {
                 return offer;
             }
-            self.ready.notified().await;
+            self.shared.ready.notified().await;
         }
     }
 
     /// A connection is up: all rows are on offer again, and what was appended before now counts as replayed.
     pub fn connected(&self) {
         self.with(|inner| inner.queue.connected());
-        self.ready.notify_one();
+        self.shared.ready.notify_one();
     }
 
     /// The connection is gone: rows that are out and unanswered will be offered again, in order.
     pub fn disconnected(&self) {
         self.with(|inner| inner.queue.disconnected());
-        self.ready.notify_one();
+        self.shared.ready.notify_one();
     }
 
     /// The broker has it: the row is removed. `false` when it was no longer there.
     pub fn ack(&self, row: RowId) -> bool {
-        let at = self.clock.now();
-        let removed = self.with(|inner| inner.queue.ack(row));
+        let at = self.shared.clock.now();
+        let removed = self.with(|inner| inner.queue.ack(row, at));
         if removed {
+            self.shared.work.notify_one();
             self.acknowledged.send_modify(|known| *known = Acknowledged { rows: known.rows + 1, at });
         }
         removed
@@ -220,72 +262,58 @@ impl Outbox {
 
     /// The broker said no. The row is offered again, until it was refused [`MAX_REFUSALS`] times.
     pub fn refuse(&self, row: RowId) -> Refusal {
-        let refusal = self.with(|inner| inner.queue.refuse(row));
-        self.ready.notify_one();
+        let now = self.shared.clock.now();
+        let refusal = self.with(|inner| inner.queue.refuse(row, now));
+        self.shared.ready.notify_one();
         refusal
     }
 
     /// The row can never be delivered (it is larger than the broker takes, say): it is removed and counted.
     pub fn set_aside(&self, row: RowId) {
-        self.with(|inner| inner.queue.set_aside(row));
+        let now = self.shared.clock.now();
+        self.with(|inner| inner.queue.set_aside(row, now));
     }
 
     /// What waits now, and what became of the rest.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let now = self.clock.now();
+        let now = self.shared.clock.now();
         self.with(|inner| {
             let removed = inner.queue.expire(now);
-            inner.log.note(removed, now);
+            inner.note(removed, now);
             inner.queue.stats()
         })
     }
 
     fn take(&self) -> Option<Offer> {
-        let now = self.clock.now();
-        self.with(|inner| {
+        let now = self.shared.clock.now();
+        let (offer, hungry) = self.with(|inner| {
             let removed = inner.queue.expire(now);
-            inner.log.note(removed, now);
-            inner.queue.take()
-        })
+            inner.note(removed, now);
+            (inner.queue.take(), inner.queue.is_hungry())
+        });
+        if hungry {
+            self.shared.work.notify_one();
+        }
+        offer
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Inner) -> T) -> T {
-        // A panic in another task leaves whole rows behind: each change of the queue is one call.
-        let mut inner: MutexGuard<'_, Inner> = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        act(&mut inner)
+        act(&mut self.shared.lock())
     }
 }
 
-/// Says that events were evicted, at most once in [`EVICTION_LOG_EVERY`].
-#[derive(Debug, Default)]
-struct EvictionLog {
-    last: Option<Moment>,
-    unsaid: u64,
-}
-
-impl EvictionLog {
-    fn note(&mut self, removed: Removed, now: Moment) {
-        if removed.rows > 0 {
-            debug!(rows = removed.rows, oldest_age_s = removed.oldest_age.as_secs(), "events evicted");
+impl Drop for Outbox {
+    /// Writes what is left, as `close` does, but does not wait for a disk that hangs.
+    fn drop(&mut self) {
+        if !self.stop() {
+            return;
         }
-        if let Some(rows) = self.due(removed.rows, now) {
-            warn!(
-                rows,
-                "events evicted before the broker had them: the outbox is at its bound (`max_size`, `max_age` in [outbox])"
-            );
+        let start = self.shared.clock.now();
+        let mut inner = self.shared.lock();
+        while !*self.shared.ended.borrow() && self.shared.clock.now().since(start) < LEAVE_WITHIN {
+            inner = self.shared.wait(inner, Some(Duration::from_millis(50)));
         }
-    }
-
-    /// How many evictions to speak of now; `None` while it is too early or there are none.
-    fn due(&mut self, rows: u64, now: Moment) -> Option<u64> {
-        self.unsaid += rows;
-        let early = self.last.is_some_and(|last| now.since(last) < EVICTION_LOG_EVERY);
-        if self.unsaid == 0 || early {
-            return None;
-        }
-        self.last = Some(now);
-        Some(std::mem::take(&mut self.unsaid))
     }
 }
 
@@ -315,6 +343,47 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_waits_survives_the_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings { path: folder.path().join("outbox"), ..Settings::default() };
+        let camera = CameraId::new("a").unwrap();
+        let first = Outbox::open(&settings, Clock::system()).unwrap();
+        assert_eq!(first.keeping(), Keeping::Disk);
+        assert!(matches!(Outbox::open(&settings, Clock::system()), Err(OpenError::InUse { .. })));
+        for seq in 1..=5 {
+            let mut event = event("a", seq);
+            event.description = Some(format!("{seq} men"));
+            first.append(event).await.kept().await;
+        }
+        first.connected();
+        let offer = bounded(first.next()).await;
+        assert_eq!((offer.event.seq, offer.event.replayed), (1, true));
+        first.ack(offer.row);
+        first.close().await;
+        drop(first);
+        let second = Outbox::open(&settings, Clock::system()).unwrap();
+        assert_eq!((second.stats().rows, second.last_seq(&camera)), (4, 5));
+        assert_eq!(second.latest(&camera).unwrap().description.as_deref(), Some("5 men"));
+        assert_eq!(second.unfinished().iter().map(|event| event.seq).collect::<Vec<_>>(), [5]);
+        assert_eq!(second.unfinished(), []);
+        second.connected();
+        let live = event("b", 1);
+        second.append(live).await.kept().await;
+        let mut seqs = vec![];
+        for _ in 0..5 {
+            let offer = bounded(second.next()).await;
+            assert_eq!(offer.event.replayed, offer.event.camera == camera);
+            seqs.push((offer.event.camera.to_string(), offer.event.seq));
+            assert!(second.ack(offer.row));
+        }
+        seqs.sort();
+        assert_eq!(seqs.iter().map(|(_, seq)| *seq).collect::<Vec<_>>(), [2, 3, 4, 5, 1]);
+        drop(second);
+        let third = Outbox::open(&settings, Clock::system()).unwrap();
+        assert_eq!((third.stats().rows, third.last_seq(&camera)), (0, 5));
+    }
+
+    #[tokio::test]
     async fn rows_come_again_after_a_lost_connection_and_go_with_the_ack() {
         let outbox = outbox();
         outbox.append(event("a", 1)).await.kept().await;
@@ -335,16 +404,5 @@ mod tests {
         let stats = outbox.stats();
         assert_eq!((stats.rows, stats.bytes, stats.acked_total, stats.evicted_total), (0, 0, 2, 0));
         assert_eq!(acknowledged.borrow_and_update().rows, 2);
-    }
-
-    #[test]
-    fn evictions_are_spoken_of_once_a_minute() {
-        let start = Clock::system().now();
-        let mut log = EvictionLog::default();
-        assert_eq!(log.due(0, start), None);
-        assert_eq!(log.due(2, start), Some(2));
-        assert_eq!(log.due(3, start.plus(Duration::from_secs(59))), None);
-        assert_eq!(log.due(0, start.plus(Duration::from_secs(60))), Some(3));
-        assert_eq!(log.due(0, start.plus(Duration::from_secs(200))), None);
     }
 }

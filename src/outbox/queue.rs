@@ -1,17 +1,31 @@
-//! What is offered next, what is evicted, what counts as replayed. Pure: the time is passed in, the rows lie in a
-//! [`Store`].
+//! What is offered next, what is evicted, what counts as replayed, what is to be written and read. Pure: the time is
+//! passed in, and the thread of `keeper` does what is to be done.
+
+mod disk_side;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Moment;
-use crate::event::Event;
+use crate::event::{Cause, Event, Kind, MAX_JSON, YesNo};
+use crate::ids::CameraId;
 
 use super::Settings;
-use super::store::{Row, RowId, Store};
+use super::events::Events;
+use super::index::{Entry, Index, RowId, Stored};
+use super::lanes::Lanes;
+use super::past::{Past, Pasts, Record};
+use super::row::Listed;
 
 /// So often may a broker refuse a row before it is set aside.
 pub const MAX_REFUSALS: u32 = 3;
+/// What may wait in memory while the disk does not take it, in bytes of JSON.
+const MAX_HELD: u64 = 16 << 20;
+/// A clock that says less was never set: 2020-01-01.
+const CLOCK_IS_SET: i64 = 1_577_836_800_000;
+/// Rows of a run that could not read the disk at its begin are numbered from here: those on disk come before them.
+pub(super) const BLIND: u64 = 1 << 62;
 
 /// A row on its way to the broker.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +46,7 @@ pub enum Refusal {
     Unknown,
 }
 
-/// What waits, and what became of the rest. Every appended row is in exactly one of them.
+/// What waits, and what became of the rest. Every row, appended or left by an earlier run, is in exactly one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stats {
     pub rows: u64,
@@ -44,7 +58,7 @@ pub struct Stats {
     pub evicted_total: u64,
     /// Gone because the broker refuses them for good.
     pub refused_total: u64,
-    /// Gone because the disk gave back something else than it was given.
+    /// Gone because the disk does not give them back.
     pub unreadable_total: u64,
 }
 
@@ -55,143 +69,245 @@ pub(super) struct Removed {
     pub oldest_age: Duration,
 }
 
+/// Where new rows go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// They stay in memory.
+    Memory,
+    /// To the disk; they are offered once they are there.
+    Disk,
+    /// To the disk when it works again; until then they are offered from memory.
+    Failing,
+}
+
+/// One transaction.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) inserts: Vec<(Listed, Arc<Event>)>,
+    pub(super) removals: Vec<RowId>,
+    pub(super) records: Vec<Record>,
+}
+
+impl Batch {
+    pub(super) fn is_empty(&self) -> bool {
+        self.inserts.is_empty() && self.removals.is_empty() && self.records.is_empty()
+    }
+}
+
+/// What lies on disk, as it was read.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    /// In the order of their ids.
+    pub(super) rows: Vec<Listed>,
+    pub(super) records: Vec<Record>,
+    /// Rows that are there and cannot be read.
+    pub(super) unreadable: Vec<RowId>,
+}
+
 #[derive(Debug)]
 pub(super) struct Queue {
-    store: Box<dyn Store>,
+    place: Place,
+    index: Index,
+    lanes: Lanes,
+    events: Events,
+    pasts: Pasts,
     max_size: u64,
     max_age: Duration,
     last_id: u64,
     /// Handed out and not answered; as small as the consumer's window.
     out: BTreeSet<RowId>,
     refusals: BTreeMap<RowId, u32>,
+    /// Gone, but still on disk.
+    removals: Vec<RowId>,
+    /// When the first of them went, on the monotonic clock.
+    removals_since: Option<Duration>,
+    /// What the disk held before this run is known.
+    adopted: bool,
     /// The connection that is up, counted from 1.
-    connection: Option<u64>,
-    connections: u64,
-    acked: u64,
-    evicted: u64,
-    refused: u64,
+    connection: Option<u32>,
+    connections: u32,
+    stats: Stats,
 }
 
 impl Queue {
-    pub(super) fn new(store: Box<dyn Store>, settings: &Settings) -> Self {
+    pub(super) fn new(place: Place, settings: &Settings) -> Self {
         Self {
-            store,
+            place,
+            index: Index::default(),
+            lanes: Lanes::default(),
+            events: Events::default(),
+            pasts: Pasts::default(),
             max_size: settings.max_size,
             max_age: settings.max_age,
             last_id: 0,
             out: BTreeSet::new(),
             refusals: BTreeMap::new(),
+            removals: Vec::new(),
+            removals_since: None,
+            adopted: place == Place::Memory,
             connection: None,
             connections: 0,
-            acked: 0,
-            evicted: 0,
-            refused: 0,
+            stats: Stats::default(),
         }
     }
 
-    /// Adds the event at the end and removes the oldest rows until the bounds hold.
-    pub(super) fn append(&mut self, event: Event, now: Moment) -> Removed {
-        let bytes = event.to_json().len() as u64;
-        if bytes > self.max_size {
-            // It alone is beyond the bound: making room for it would cost every other row and still not help.
-            self.evicted += 1;
-            return Removed { rows: 1, oldest_age: Duration::ZERO };
-        }
+    /// Adds the event at the end and removes rows until the bounds hold. `bytes`: the length of its JSON.
+    pub(super) fn append(&mut self, event: Event, bytes: usize, now: Moment) -> (RowId, Removed) {
+        let event = Arc::new(event);
+        let size = bytes as u64;
         self.last_id += 1;
         let id = RowId(self.last_id);
-        self.store.push(Row { id, event, bytes, added: now, connection: self.connection });
-        self.evict_while(now, |queue, _| queue.store.bytes() > queue.max_size).and(self.expire(now))
+        self.pasts.note(&event, id);
+        if size > self.max_size || bytes > MAX_JSON {
+            // It alone is beyond the bound: making room for it would cost every other row and still not help.
+            self.stats.evicted_total += 1;
+            return (id, Removed { rows: 1, oldest_age: Duration::ZERO });
+        }
+        let lane = self.lanes.of(&event.camera);
+        let entry = Entry {
+            added: millis(now),
+            bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
+            connection: self.connection.unwrap_or(0),
+            lane,
+            last: goes_last(&event),
+            stored: Stored::No,
+        };
+        self.index.insert(id, entry);
+        self.events.hold(id, event, entry.bytes);
+        if self.place != Place::Disk {
+            self.lanes.offer(lane, id);
+        }
+        (id, self.trim(now))
+    }
+
+    /// Removes rows until the bounds hold.
+    pub(super) fn trim(&mut self, now: Moment) -> Removed {
+        let mut removed = self.expire(now);
+        while self.index.bytes() > self.max_size
+            && let Some(id) = self.index.first_to_go()
+        {
+            removed = removed.and(self.evict(id, now));
+        }
+        let most = self.max_size.min(MAX_HELD);
+        while self.place == Place::Failing && self.events.held_bytes() > most {
+            let ordinary = |id: &RowId| self.index.get(*id).is_some_and(|entry| !entry.last);
+            let Some(id) = self.events.held().find(ordinary).or_else(|| self.events.held().next()) else { break };
+            removed = removed.and(self.evict(id, now));
+        }
+        removed
     }
 
     /// Removes what has waited too long.
     pub(super) fn expire(&mut self, now: Moment) -> Removed {
-        self.evict_while(now, |queue, row| now.since(row.added) > queue.max_age)
+        let mut removed = Removed::default();
+        while let Some((id, entry)) = self.index.oldest()
+            && age(entry, now) > self.max_age
+        {
+            removed = removed.and(self.evict(id, now));
+        }
+        removed
     }
 
     pub(super) fn set_bounds(&mut self, max_size: u64, max_age: Duration) {
         (self.max_size, self.max_age) = (max_size, max_age);
     }
 
-    /// Hands out the oldest row that is not out.
+    /// Hands out the next row.
     pub(super) fn take(&mut self) -> Option<Offer> {
-        let mut after = None;
-        let row = loop {
-            let row = self.store.next(after)?;
-            if !self.out.contains(&row.id) {
-                break row;
-            }
-            after = Some(row.id);
-        };
-        let mut event = row.event.clone();
-        event.replayed |= row.connection.is_none() || row.connection != self.connection;
-        let offer = Offer { row: row.id, event };
-        self.out.insert(offer.row);
-        Some(offer)
+        let found = self.lanes.take(|id| self.events.at_hand(id));
+        self.events.asked(found.passed_over, self.lanes.waiting());
+        let id = found.row?;
+        let entry = self.index.get(id)?;
+        let mut event = Arc::unwrap_or_clone(self.events.hand_out(id)?);
+        event.replayed |= self.connection.is_none_or(|up| up != entry.connection);
+        self.out.insert(id);
+        Some(Offer { row: id, event })
     }
 
-    pub(super) fn ack(&mut self, id: RowId) -> bool {
-        let removed = self.remove(id);
-        self.acked += u64::from(removed);
+    pub(super) fn ack(&mut self, id: RowId, now: Moment) -> bool {
+        let removed = self.remove(id, now);
+        self.stats.acked_total += u64::from(removed);
         removed
     }
 
-    pub(super) fn refuse(&mut self, id: RowId) -> Refusal {
+    pub(super) fn refuse(&mut self, id: RowId, now: Moment) -> Refusal {
         if !self.out.remove(&id) {
             return Refusal::Unknown;
         }
         let refusals = self.refusals.entry(id).or_insert(0);
         *refusals += 1;
         if *refusals < MAX_REFUSALS {
+            self.offer_again(id);
             return Refusal::Again;
         }
-        self.set_aside(id);
+        self.set_aside(id, now);
         Refusal::SetAside
     }
 
-    pub(super) fn set_aside(&mut self, id: RowId) {
-        self.refused += u64::from(self.remove(id));
+    pub(super) fn set_aside(&mut self, id: RowId, now: Moment) {
+        self.stats.refused_total += u64::from(self.remove(id, now));
     }
 
     pub(super) fn connected(&mut self) {
-        self.connections += 1;
+        self.connections = self.connections.saturating_add(1);
         self.connection = Some(self.connections);
-        self.out.clear();
+        self.all_again();
     }
 
     pub(super) fn disconnected(&mut self) {
         self.connection = None;
-        self.out.clear();
+        self.all_again();
     }
 
     pub(super) fn stats(&self) -> Stats {
-        Stats {
-            rows: self.store.rows(),
-            bytes: self.store.bytes(),
-            acked_total: self.acked,
-            evicted_total: self.evicted,
-            refused_total: self.refused,
-            unreadable_total: 0,
+        Stats { rows: self.index.rows(), bytes: self.index.bytes(), ..self.stats }
+    }
+
+    pub(super) fn past(&self, camera: &CameraId) -> Option<&Past> {
+        self.pasts.get(camera)
+    }
+
+    pub(super) fn running(&self) -> Vec<Event> {
+        self.pasts.running()
+    }
+
+    pub(super) fn place(&self) -> Place {
+        self.place
+    }
+
+    fn all_again(&mut self) {
+        for id in std::mem::take(&mut self.out) {
+            self.offer_again(id);
         }
     }
 
-    fn remove(&mut self, id: RowId) -> bool {
+    fn offer_again(&mut self, id: RowId) {
+        if let Some(entry) = self.index.get(id) {
+            self.lanes.offer(entry.lane, id);
+        }
+    }
+
+    fn evict(&mut self, id: RowId, now: Moment) -> Removed {
+        let oldest_age = self.index.get(id).map_or(Duration::ZERO, |entry| age(entry, now));
+        self.remove(id, now);
+        self.stats.evicted_total += 1;
+        Removed { rows: 1, oldest_age }
+    }
+
+    fn remove(&mut self, id: RowId, now: Moment) -> bool {
+        let Some(entry) = self.index.remove(id) else { return false };
         self.out.remove(&id);
         self.refusals.remove(&id);
-        self.store.remove(id).is_some()
-    }
-
-    fn evict_while(&mut self, now: Moment, too_much: impl Fn(&Self, &Row) -> bool) -> Removed {
-        let mut removed = Removed::default();
-        while let Some(row) = self.store.next(None) {
-            if !too_much(self, row) {
-                break;
+        self.lanes.remove(entry.lane, id);
+        self.events.forget(id);
+        if entry.stored != Stored::No {
+            self.removals.push(id);
+            if let Some(camera) = self.lanes.camera(entry.lane) {
+                self.pasts.touch(camera);
             }
-            let (id, age) = (row.id, now.since(row.added));
-            self.remove(id);
-            self.evicted += 1;
-            removed = removed.and(Removed { rows: 1, oldest_age: age });
+            self.removals_since.get_or_insert(now.mono);
         }
-        removed
+        true
     }
 }
 
@@ -201,78 +317,20 @@ impl Removed {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::super::memory::MemoryStore;
-    use super::super::model::event;
-    use super::*;
-    use crate::clock::Clock;
-
-    fn queue(max_size: u64, max_age: Duration) -> Queue {
-        let settings = Settings { max_size, max_age, ..Settings::default() };
-        Queue::new(Box::new(MemoryStore::default()), &settings)
-    }
-
-    fn unbounded() -> Queue {
-        queue(u64::MAX, Duration::MAX)
-    }
-
-    fn seqs(queue: &mut Queue) -> Vec<u64> {
-        std::iter::from_fn(|| queue.take()).map(|offer| offer.event.seq).collect()
-    }
-
-    #[test]
-    fn the_oldest_go_when_there_are_too_many_bytes() {
-        let now = Clock::system().now();
-        let size = event("a", 1).to_json().len() as u64;
-        let mut queue = queue(3 * size, Duration::MAX);
-        for seq in 1..=5 {
-            queue.append(event("a", seq), now);
-        }
-        assert_eq!(seqs(&mut queue), [3, 4, 5]);
-        assert_eq!((queue.stats().evicted_total, queue.stats().bytes), (2, 3 * size));
-    }
-
-    #[test]
-    fn an_event_beyond_the_bound_costs_no_other() {
-        let now = Clock::system().now();
-        let size = event("a", 1).to_json().len() as u64;
-        let mut queue = queue(2 * size, Duration::MAX);
-        queue.append(event("a", 1), now);
-        let mut long = event("a", 2);
-        long.description = Some("x".repeat(1000));
-        assert_eq!(queue.append(long, now).rows, 1);
-        assert_eq!(seqs(&mut queue), [1]);
-    }
-
-    #[test]
-    fn the_old_go_by_age() {
-        let start = Clock::system().now();
-        let mut queue = queue(u64::MAX, Duration::from_secs(10));
-        queue.append(event("a", 1), start);
-        queue.append(event("a", 2), start.plus(Duration::from_secs(5)));
-        assert_eq!(queue.expire(start.plus(Duration::from_secs(10))).rows, 0);
-        let removed = queue.expire(start.plus(Duration::from_secs(11)));
-        assert_eq!(removed, Removed { rows: 1, oldest_age: Duration::from_secs(11) });
-        assert_eq!(seqs(&mut queue), [2]);
-    }
-
-    #[test]
-    fn a_refused_row_comes_again_and_is_set_aside_at_last() {
-        let now = Clock::system().now();
-        let mut queue = unbounded();
-        queue.connected();
-        queue.append(event("a", 1), now);
-        queue.append(event("a", 2), now);
-        for _ in 1..MAX_REFUSALS {
-            let offer = queue.take().unwrap();
-            assert_eq!(offer.event.seq, 1);
-            assert_eq!(queue.refuse(offer.row), Refusal::Again);
-        }
-        let offer = queue.take().unwrap();
-        assert_eq!(queue.refuse(offer.row), Refusal::SetAside);
-        assert_eq!(queue.refuse(offer.row), Refusal::Unknown);
-        assert_eq!(seqs(&mut queue), [2]);
-        assert_eq!(queue.stats().refused_total, 1);
-    }
+fn millis(now: Moment) -> i64 {
+    i64::try_from(now.mono.as_millis()).unwrap_or(i64::MAX)
 }
+
+fn age(entry: &Entry, now: Moment) -> Duration {
+    Duration::from_millis(u64::try_from(millis(now) - entry.added).unwrap_or(0))
+}
+
+/// Ends and alerts: whoever switches something on has to hear when to switch it off.
+fn goes_last(event: &Event) -> bool {
+    event.kind == Kind::End
+        || event.cause == Cause::Tamper
+        || event.rules.values().any(|rule| rule.answer == YesNo::Yes)
+}
+
+#[cfg(test)]
+mod tests;

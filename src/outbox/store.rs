@@ -1,42 +1,47 @@
-//! The seam behind which rows lie: today memory, later a file. A store keeps rows and decides nothing; order, bounds
-//! and what is out are the queue's.
+//! The seam to the disk: where the database lies, and what can go wrong with it.
 
 use std::fmt;
+use std::io;
 
-use crate::clock::Moment;
-use crate::event::Event;
+use jiff::Timestamp;
+use redb::Database;
 
-/// Place of a row in the queue; grows with each row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RowId(pub u64);
-
-/// One event that waits.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Row {
-    pub id: RowId,
-    pub event: Event,
-    /// What the row counts for against the bound: the length of the event's JSON.
-    pub bytes: u64,
-    pub added: Moment,
-    /// The connection that was up when the row was added. A row from an earlier run has none.
-    pub connection: Option<u64>,
+/// What is wrong with the disk or the file on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// Another process has it.
+    InUse,
+    /// The file is damaged, or none of ours: it is set aside.
+    Damaged(String),
+    /// A later version of the program wrote it: it is set aside, unharmed.
+    Newer(u64),
+    /// The disk does not take or give data at the moment.
+    Failing(String),
 }
 
-/// Rows in the order of their ids. A store that can fail (a full disk) keeps what it could not write in memory, says
-/// so, and goes on: the queue in front of it never stops taking events.
-pub trait Store: Send + fmt::Debug {
-    /// Adds a row; its id is larger than all before.
-    fn push(&mut self, row: Row);
+/// Where the database lies. A test has one whose disk fails and whose power goes.
+pub(super) trait Medium: Send + fmt::Debug {
+    /// Opens the database, or makes an empty one where there is none. Called again after every trouble.
+    ///
+    /// # Errors
+    /// [`Trouble`]
+    fn open(&mut self) -> Result<Database, Trouble>;
 
-    /// The oldest row with a larger id than `after`, or the oldest of all.
-    fn next(&self, after: Option<RowId>) -> Option<&Row>;
+    /// Gives the file another name, out of the way, and keeps only some of such files. Returns where it is now.
+    ///
+    /// # Errors
+    /// The disk's.
+    fn set_aside(&mut self, why: &Trouble, at: Timestamp) -> io::Result<String>;
 
-    /// Takes the row out.
-    fn remove(&mut self, id: RowId) -> Option<Row>;
+    /// Reads the file that was set aside last, from its begin.
+    ///
+    /// # Errors
+    /// The disk's.
+    fn aside(&self) -> io::Result<Box<dyn io::Read>>;
 
-    /// How many rows wait.
-    fn rows(&self) -> u64;
+    /// Length of the file in bytes; 0 if that is not known.
+    fn length(&self) -> u64;
 
-    /// Sum of the rows' `bytes`.
-    fn bytes(&self) -> u64;
+    /// What people call it: its path.
+    fn name(&self) -> String;
 }
