@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends at what it did not expect")]
 
+#[path = "mqtt/peer.rs"]
+mod peer;
 #[path = "mqtt/scripted.rs"]
 mod scripted;
 mod support;
@@ -40,6 +42,7 @@ fn settings(port: u16) -> Settings {
         password: None,
         prefix: "eyewitness".into(),
         keep_alive: Duration::from_secs(5),
+        fallback: None,
     }
 }
 
@@ -236,21 +239,24 @@ async fn an_outage_loses_nothing() {
 
     broker.stop();
     let reason = daemon.failed().await;
-    assert!(
-        ["the broker is shutting down", "nothing listens", "was lost"].iter().any(|r| reason.contains(r)),
-        "{reason}"
-    );
+    assert!(["is shutting down", "nothing listens", "was lost"].iter().any(|r| reason.contains(r)), "{reason}");
     daemon.append(11..=60).await;
     assert_eq!(daemon.outbox.stats().rows, 50);
     broker.restart();
     daemon.connected().await;
-    wait_for_events(&mut subscriber, 60).await;
-    assert_eq!(seqs_of(&subscriber), (1..=60).collect::<Vec<_>>());
-    let events = subscriber.on("eyewitness/garage/door/event");
-    assert!(events[10..].iter().all(|event| event["replayed"] == true));
     daemon.append([61]).await;
-    wait_for_events(&mut subscriber, 61).await;
-    assert_eq!(subscriber.on("eyewitness/garage/door/event")[60]["replayed"], false);
+    daemon.delivered().await;
+    subscriber
+        .wait_for("the last event", SOON, |all| all.iter().any(|m| m.topic.ends_with("/event") && m.json["seq"] == 61))
+        .await;
+    // mosquitto may say some of the first ten again, which the subscriber had not acknowledged to it.
+    let mut events = subscriber.on("eyewitness/garage/door/event");
+    let mut seen = std::collections::BTreeSet::new();
+    events.retain(|event| seen.insert(event["seq"].as_u64().unwrap()));
+    assert!(events.iter().map(|event| event["seq"].as_u64().unwrap()).eq(1..=61));
+    assert!(events[10..60].iter().all(|event| event["replayed"] == true));
+    assert_eq!(events[60]["replayed"], false);
+    assert_eq!(daemon.outbox.stats().acked_total, 61);
     wait_for_state(&mut subscriber, "eyewitness/garage/status", "online").await;
     daemon.stop().await;
 }

@@ -53,9 +53,9 @@ pub(super) async fn check(path: &Path, online: bool, clock: Clock) -> Result<Exi
     for camera in config.cameras.iter().filter(|camera| camera.enabled) {
         failures += u32::from(!report(&format!("camera {}", camera.source.camera), &open(camera, clock).await)?);
     }
-    if let Some(settings) = &config.mqtt {
-        let probed = mqtt::probe(settings, PATIENCE).await.map_err(|error| chain(&error));
-        failures += u32::from(!report("broker", &probed)?);
+    for (name, settings) in config.mqtt.iter().flat_map(mqtt::Settings::brokers) {
+        let probed = mqtt::probe(&settings, PATIENCE).await.map_err(|error| chain(&error));
+        failures += u32::from(!report(name, &probed)?);
     }
     if failures == 0 {
         return Ok(Exit::Done);

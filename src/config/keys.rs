@@ -155,6 +155,12 @@ static MQTT: Table = Table {
             "Address of the broker: `mqtt://` (port 1883) or `mqtts://` with TLS (port 8883).",
         )
         .required(),
+        Key::new(
+            "fallback_url",
+            Kind::Text,
+            "\"mqtts://spare.lan:8883\"",
+            "A second broker, for when the first does not work; the keys below are for both. Default: none.",
+        ),
         Key::new("username", Kind::Text, "\"eyewitness\"", "Name for the broker. Default: none."),
         Key::new("password", Kind::Text, "\"${MQTT_PASSWORD}\"", "Password for the broker. Default: none."),
         Key::new(

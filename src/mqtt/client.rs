@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{ConnAck, Filter, LastWill, Packet};
-use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
+use rumqttc::v5::mqttbytes::v5::{ConnAck, Filter, LastWill, Packet, PubAckReason};
+use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, Request};
 use rumqttc::{NetworkOptions, TlsConfiguration, Transport};
 use secrecy::ExposeSecret;
 use tokio::sync::mpsc;
@@ -23,11 +23,11 @@ use super::tls;
 /// From the first packet of the connection to the broker's answer.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Publications that may be unacknowledged, for the client; the window of the session is smaller.
-pub(super) const CLIENT_IN_FLIGHT: u16 = 32;
+pub(super) const CLIENT_IN_FLIGHT: u16 = 256;
 /// Requests that the polling task has not taken yet. More than the window, so that a request never waits.
-const REQUESTS: usize = 64;
+const REQUESTS: usize = 512;
 /// Things that happened and were not looked at yet. The polling task waits when it is full.
-const EVENTS: usize = 64;
+const EVENTS: usize = 512;
 /// The largest packet that a broker may send us: commands are small.
 const MAX_INCOMING: u32 = 256 << 10;
 /// rumqttc takes no shorter keep-alive.
@@ -69,11 +69,16 @@ pub(super) fn options(settings: &Settings, client_id: String, will: Option<Messa
     Ok(options)
 }
 
+type Happened = Result<Event, ConnectionError>;
+
 /// One connection. Dropping it drops the socket, so that the broker publishes the will.
 #[derive(Debug)]
 pub(super) struct Client {
     requests: AsyncClient,
-    events: mpsc::Receiver<Result<Event, ConnectionError>>,
+    events: mpsc::Receiver<Happened>,
+    /// What [`Client::events`] took from the channel; empty between two calls.
+    taken: Vec<Happened>,
+    ended: Option<ConnectionError>,
     _poller: AbortOnDropHandle<()>,
 }
 
@@ -86,7 +91,8 @@ impl Client {
         let (requests, event_loop) = AsyncClient::new(options, REQUESTS);
         let (sender, events) = mpsc::channel(EVENTS);
         let task = tokio::spawn(poll(event_loop, keep_alive(settings), sender).instrument(tracing::info_span!("mqtt")));
-        let mut client = Self { requests, events, _poller: AbortOnDropHandle::new(task) };
+        let mut client =
+            Self { requests, events, taken: Vec::new(), ended: None, _poller: AbortOnDropHandle::new(task) };
         loop {
             if let Event::Incoming(Packet::ConnAck(answer)) = client.event(settings, Stage::Connecting).await? {
                 return Ok((client, answer));
@@ -99,10 +105,34 @@ impl Client {
     /// # Errors
     /// Why the connection ended; there is no event after it.
     pub(super) async fn event(&mut self, settings: &Settings, stage: Stage) -> Result<Event, Reason> {
+        if let Some(error) = &self.ended {
+            return Err(diagnosis::of(error, settings, stage));
+        }
         match self.events.recv().await {
             Some(Ok(event)) => Ok(event),
             Some(Err(error)) => Err(diagnosis::of(&error, settings, stage)),
             None => Err(Reason::Client { problem: "its task has ended".into() }),
+        }
+    }
+
+    /// Everything that has happened since the last call, at least one thing; waits for it. Nothing is taken when the
+    /// future is dropped early.
+    ///
+    /// # Errors
+    /// Why the connection ended, once all that happened before was given out.
+    pub(super) async fn events(&mut self, settings: &Settings, into: &mut Vec<Event>) -> Result<(), Reason> {
+        if self.ended.is_none() && self.events.recv_many(&mut self.taken, EVENTS).await == 0 {
+            return Err(Reason::Client { problem: "its task has ended".into() });
+        }
+        for happened in self.taken.drain(..) {
+            match happened {
+                Ok(event) => into.push(event),
+                Err(error) => self.ended = Some(error),
+            }
+        }
+        match &self.ended {
+            Some(error) if into.is_empty() => Err(diagnosis::of(error, settings, Stage::Connected)),
+            _ => Ok(()),
         }
     }
 
@@ -121,8 +151,7 @@ impl Client {
     ///
     /// # Errors
     /// [`Reason::Client`] when the client does not take the request.
-    pub(super) fn subscribe(&self, topics: impl IntoIterator<Item = String>) -> Result<(), Reason> {
-        let filters = topics.into_iter().map(|topic| Filter::new(topic, QoS::AtLeastOnce));
+    pub(super) fn subscribe(&self, filters: impl IntoIterator<Item = Filter>) -> Result<(), Reason> {
         self.requests
             .try_subscribe_many(filters)
             .map_err(|_| Reason::Client { problem: "it does not take the subscription".into() })
@@ -142,8 +171,9 @@ impl Client {
     }
 }
 
-/// Polls until the first error or until nobody listens.
-async fn poll(mut event_loop: EventLoop, keep_alive: Duration, events: mpsc::Sender<Result<Event, ConnectionError>>) {
+/// Polls until the first error or until nobody listens. A task of its own: a poll must not be dropped half-way, and a
+/// panic over what a broker sent ends the connection and no more.
+async fn poll(mut event_loop: EventLoop, keep_alive: Duration, events: mpsc::Sender<Happened>) {
     loop {
         let polled = event_loop.poll().await;
         if let Ok(Event::Incoming(Packet::ConnAck(_))) = &polled
@@ -152,23 +182,38 @@ async fn poll(mut event_loop: EventLoop, keep_alive: Duration, events: mpsc::Sen
             // A broker may set another keep-alive, and zero would make rumqttc ping without a pause.
             event_loop.options.set_keep_alive(keep_alive);
         }
-        match polled {
+        let ended = match polled {
             Ok(event) => {
+                free_refused_id(&mut event_loop, &event);
                 if events.send(Ok(event)).await.is_err() {
                     return;
                 }
+                None
             }
-            Err(error) => {
-                // Acknowledgements that came in the same breath as the error still count.
-                for event in std::mem::take(&mut event_loop.state.events) {
-                    if events.send(Ok(event)).await.is_err() {
-                        return;
-                    }
-                }
-                // The receiver may be gone, and then nobody wants to know.
-                events.send(Err(error)).await.ok();
+            Err(error) => Some(error),
+        };
+        // What came in the same breath, or with the error: acknowledgements still count.
+        while let Some(event) = event_loop.state.events.pop_front() {
+            free_refused_id(&mut event_loop, &event);
+            if events.send(Ok(event)).await.is_err() {
                 return;
             }
         }
+        if let Some(error) = ended {
+            // The receiver may be gone, and then nobody wants to know.
+            events.send(Err(error)).await.ok();
+            return;
+        }
+    }
+}
+
+/// Packet ids come round. When one is still unanswered, rumqttc holds the next publication back until it is, but only
+/// for an answer that is not a refusal; after a refusal it would wait for ever.
+fn free_refused_id(event_loop: &mut EventLoop, event: &Event) {
+    let Event::Incoming(Packet::PubAck(answer)) = event else { return };
+    let refused = !matches!(answer.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers);
+    if refused && let Some(held) = event_loop.state.collision.take_if(|held| held.pkid == answer.pkid) {
+        event_loop.state.collision_ping_count = 0;
+        event_loop.pending.push_back(Request::Publish(held));
     }
 }

@@ -45,10 +45,20 @@ fn of_state(error: &StateError, settings: &Settings, stage: Stage) -> Reason {
         // have, and rumqttc gives up on it.
         StateError::Deserialization(PacketError::InvalidReason(code) | PacketError::InvalidConnectReturnCode(code)) => {
             let problem = format!("it answered with the code {code:#04x}, as brokers do when a message is too large");
-            Reason::Ended { problem, about_message: true }
+            Reason::Ended { address, problem, about_message: true }
+        }
+        StateError::Deserialization(PacketError::PayloadSizeLimitExceeded { pkt_size, max }) => {
+            let problem = format!("it sent a packet of {pkt_size} bytes, and was told to send no more than {max}");
+            Reason::Protocol { address, problem }
+        }
+        StateError::Deserialization(_) | StateError::WrongPacket => {
+            Reason::Protocol { address, problem: "it sent something that is not MQTT 5".into() }
+        }
+        StateError::Unsolicited(packet) => {
+            Reason::Protocol { address, problem: format!("it answered packet {packet}, which was not sent") }
         }
         StateError::ServerDisconnect { reason_code, reason_string } => {
-            of_disconnect(*reason_code, reason_string.as_deref())
+            of_disconnect(*reason_code, reason_string.as_deref(), address)
         }
         StateError::AwaitPingResp | StateError::CollisionTimeout => {
             Reason::Silent { address, seconds: super::client::keep_alive(settings).as_secs() }
@@ -173,6 +183,8 @@ fn of_connack(code: ConnectReturnCode, settings: &Settings) -> Reason {
             Reason::Rejected { address, problem: "it does not accept the client id `eyewitness-NODE`".into() }
         }
         Code::QoSNotSupported => Reason::NoQos1 { address },
+        Code::UseAnotherServer => Reason::Elsewhere { address, moved: false },
+        Code::ServerMoved => Reason::Elsewhere { address, moved: true },
         Code::RetainNotSupported => {
             Reason::Rejected { address, problem: "it does not keep retained messages: allow them in the broker".into() }
         }
@@ -180,11 +192,13 @@ fn of_connack(code: ConnectReturnCode, settings: &Settings) -> Reason {
     }
 }
 
-fn of_disconnect(code: DisconnectReasonCode, text: Option<&str>) -> Reason {
+fn of_disconnect(code: DisconnectReasonCode, text: Option<&str>, address: String) -> Reason {
     use DisconnectReasonCode as Code;
     match code {
-        Code::SessionTakenOver => Reason::TakenOver,
-        Code::ServerShuttingDown => Reason::ShuttingDown,
+        Code::SessionTakenOver => Reason::TakenOver { address },
+        Code::ServerShuttingDown => Reason::ShuttingDown { address },
+        Code::UseAnotherServer => Reason::Elsewhere { address, moved: false },
+        Code::ServerMoved => Reason::Elsewhere { address, moved: true },
         code => {
             let code_words = words(&format!("{code:?}"));
             let problem = text.map_or(code_words.clone(), |text| format!("{code_words}, \"{text}\""));
@@ -196,7 +210,7 @@ fn of_disconnect(code: DisconnectReasonCode, text: Option<&str>) -> Reason {
                     | Code::PacketTooLarge
                     | Code::PayloadFormatInvalid
             );
-            Reason::Ended { problem, about_message }
+            Reason::Ended { address, problem, about_message }
         }
     }
 }
@@ -227,6 +241,7 @@ mod tests {
             password: Some("hunter2".into()),
             prefix: "eyewitness".into(),
             keep_alive: Duration::from_secs(30),
+            fallback: None,
         }
     }
 
@@ -324,11 +339,23 @@ mod tests {
                 Stage::Connected,
             )
         };
-        assert_eq!(ended(DisconnectReasonCode::SessionTakenOver, None), Reason::TakenOver);
+        assert_eq!(
+            ended(DisconnectReasonCode::SessionTakenOver, None),
+            Reason::TakenOver { address: "broker.lan:1883".into() }
+        );
         let large = ended(DisconnectReasonCode::PacketTooLarge, Some("no"));
-        assert_eq!(large.to_string(), "the broker ended the connection: packet too large, \"no\"");
+        assert_eq!(large.to_string(), "the broker at `broker.lan:1883` ended the connection: packet too large, \"no\"");
         assert!(large.blames_message());
         assert!(!ended(DisconnectReasonCode::ServerShuttingDown, None).blames_message());
+        assert!(ended(DisconnectReasonCode::ServerMoved, None).redirects());
+        assert_eq!(
+            ended(DisconnectReasonCode::UseAnotherServer, None).to_string(),
+            "the broker at `broker.lan:1883` wants its clients to use another server: `fallback_url` in [mqtt] names one, or change `url`"
+        );
+        assert_eq!(
+            text(&ConnectionError::MqttState(StateError::Unsolicited(7)), &settings(), Stage::Connected),
+            "the broker at `broker.lan:1883` does not keep to the protocol: it answered packet 7, which was not sent"
+        );
         assert_eq!(
             text(&ConnectionError::MqttState(StateError::ConnectionAborted), &settings(), Stage::Connected),
             "the connection to `broker.lan:1883` was lost (the broker closed it: it was stopped, or another client took over the id `eyewitness-garage`: is `node` the same on two machines?)"

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::clock::rfc3339;
-use crate::event::{Event, Kind, Source};
+use crate::event::{Event, Kind, RuleAnswer, Source, YesNo};
 use crate::health::{CameraHealth, CameraState};
-use crate::ids::CameraId;
+use crate::ids::{CameraId, RuleId};
 
 use super::topics::Topics;
 
@@ -52,6 +52,15 @@ pub(super) struct Speaker {
 
 /// The node's retained status; with `Offline` the last will.
 pub(super) fn node_status(topics: &Topics, state: NodeState, speaker: &Speaker) -> Message {
+    status(topics, state, speaker, (state == NodeState::Offline).then_some("connection lost"))
+}
+
+/// The node goes on at another broker.
+pub(super) fn node_elsewhere(topics: &Topics, speaker: &Speaker) -> Message {
+    status(topics, NodeState::Offline, speaker, Some("it is at its first broker again"))
+}
+
+fn status(topics: &Topics, state: NodeState, speaker: &Speaker, reason: Option<&'static str>) -> Message {
     #[derive(Serialize)]
     struct Payload {
         state: NodeState,
@@ -68,7 +77,7 @@ pub(super) fn node_status(topics: &Topics, state: NodeState, speaker: &Speaker) 
         version: speaker.version,
         session: speaker.session.to_string(),
         since: (state == NodeState::Online).then(|| rfc3339(speaker.since)),
-        reason: (state == NodeState::Offline).then_some("connection lost"),
+        reason,
     };
     Message::new(topics.status(), &payload, true)
 }
@@ -85,14 +94,23 @@ pub(super) fn camera_status(topics: &Topics, camera: &CameraId, health: &CameraH
     Message::new(topics.camera_status(camera), &payload, true)
 }
 
-/// The messages of one event: itself, and its words as the camera's last description if they are new.
-pub(super) fn of_event(topics: &Topics, event: &Event) -> Vec<Message> {
-    let mut messages = vec![Message { topic: topics.event(&event.camera), payload: event.to_json(), retain: false }];
-    messages.extend(description(topics, event));
+/// One event.
+pub(super) fn event(topics: &Topics, event: &Event) -> Message {
+    Message { topic: topics.event(&event.camera), payload: event.to_json(), retain: false }
+}
+
+/// Whether an event has new words: an `end` repeats its event's, and without the model there are none.
+pub(super) fn has_new_words(event: &Event) -> bool {
+    event.description.is_some() && event.kind != Kind::End && event.source != Source::None
+}
+
+/// What is retained of an event with new words: they are the camera's last description, and its rules' states.
+pub(super) fn words(topics: &Topics, event: &Event) -> Vec<Message> {
+    let mut messages: Vec<_> = description(topics, event).into_iter().collect();
+    messages.extend(event.rules.iter().map(|(rule, answer)| rule_state(topics, event, rule, answer)));
     messages
 }
 
-/// An `end` repeats its event's words, and without the model there are none.
 fn description(topics: &Topics, event: &Event) -> Option<Message> {
     #[derive(Serialize)]
     struct Payload<'a> {
@@ -101,17 +119,43 @@ fn description(topics: &Topics, event: &Event) -> Option<Message> {
         confidence: Option<f64>,
         event: String,
     }
-    let text = event.description.as_deref()?;
-    if event.kind == Kind::End || event.source == Source::None {
-        return None;
-    }
     let payload = Payload {
-        text,
+        text: event.description.as_deref()?,
         at: rfc3339(event.at),
-        confidence: event.confidence.map(|c| (f64::from(c) * 1e4).round() / 1e4),
+        confidence: event.confidence.map(four_digits),
         event: event.id.to_string(),
     };
     Some(Message::new(topics.description(&event.camera), &payload, true))
+}
+
+/// The state of a rule by its newest answer.
+fn rule_state(topics: &Topics, event: &Event, rule: &RuleId, answer: &RuleAnswer) -> Message {
+    #[derive(Serialize)]
+    struct Payload {
+        state: &'static str,
+        p: f64,
+        at: String,
+    }
+    let payload = Payload { state: state_of(answer.answer), p: four_digits(answer.p), at: rfc3339(event.at) };
+    Message::new(topics.rule(&event.camera, rule), &payload, true)
+}
+
+/// One answer decides; whoever wants a state that does not flicker replaces this.
+fn state_of(answer: YesNo) -> &'static str {
+    match answer {
+        YesNo::Yes => "ON",
+        YesNo::No => "OFF",
+        YesNo::Unsure => "UNSURE",
+    }
+}
+
+fn four_digits(p: f32) -> f64 {
+    (f64::from(p) * 1e4).round() / 1e4
+}
+
+/// Removes what is retained on a topic.
+pub(super) fn nothing(topic: String) -> Message {
+    Message { topic, payload: String::new(), retain: true }
 }
 
 /// Counters; not retained and not acknowledged.
@@ -159,24 +203,33 @@ mod tests {
     }
 
     #[test]
-    fn new_words_are_also_the_cameras_description() {
-        let messages = of_event(&topics(), &event(Kind::Start, Source::Model));
-        assert_eq!(messages.len(), 2);
-        assert_eq!((messages[0].topic.as_str(), messages[0].retain), ("p/n/c/event", false));
+    fn new_words_are_also_retained() {
+        let mut event = event(Kind::Start, Source::Model);
+        assert!(has_new_words(&event));
+        let rules = [("cat", YesNo::Unsure, 0.5), ("dog", YesNo::Yes, 0.98), ("parcel", YesNo::No, 0.04)];
+        event.rules = rules.map(|(id, answer, p)| (RuleId::new(id).unwrap(), RuleAnswer { answer, p })).into();
+        let message = super::event(&topics(), &event);
+        assert_eq!((message.topic.as_str(), message.retain), ("p/n/c/event", false));
+        let retained =
+            |topic: &str, payload: &str| Message { topic: topic.into(), payload: payload.into(), retain: true };
         assert_eq!(
-            messages[1],
-            Message {
-                topic: "p/n/c/description".into(),
-                payload: r#"{"text":"A man walks.","at":"2026-11-23T09:14:03.900Z","confidence":0.71,"event":"01JD0000000000000000000000"}"#.into(),
-                retain: true,
-            }
+            words(&topics(), &event),
+            [
+                retained(
+                    "p/n/c/description",
+                    r#"{"text":"A man walks.","at":"2026-11-23T09:14:03.900Z","confidence":0.71,"event":"01JD0000000000000000000000"}"#
+                ),
+                retained("p/n/c/rule/cat", r#"{"state":"UNSURE","p":0.5,"at":"2026-11-23T09:14:03.900Z"}"#),
+                retained("p/n/c/rule/dog", r#"{"state":"ON","p":0.98,"at":"2026-11-23T09:14:03.900Z"}"#),
+                retained("p/n/c/rule/parcel", r#"{"state":"OFF","p":0.04,"at":"2026-11-23T09:14:03.900Z"}"#),
+            ]
         );
     }
 
     #[test]
     fn an_end_and_an_event_without_words_describe_nothing() {
-        assert_eq!(of_event(&topics(), &event(Kind::End, Source::Cache)).len(), 1);
-        assert_eq!(of_event(&topics(), &event(Kind::Update, Source::None)).len(), 1);
+        assert!(!has_new_words(&event(Kind::End, Source::Cache)));
+        assert!(!has_new_words(&event(Kind::Update, Source::None)));
     }
 
     #[test]

@@ -1,18 +1,26 @@
 //! Delivers events. MQTT (rumqttc) lives here and nowhere else.
 //!
-//! `run` connects for ever; `session` is the life of one connection; `window` knows what is on its way, `message` what
-//! is said, `topics` where, `reason` why it does not work, `diagnosis` how that is found out. What waits for the broker lies in the outbox, never here.
+//! `run` connects for ever, `turn` says to which broker; `home` the way back to the first; `session` is the life of one connection;
+//! `window` knows what is on its way, `retained` what brokers keep about cameras, `birth` what they keep about us, `limits` what they allow, `isolation` which
+//! event a broker hangs up over; `message` is what is said, `topics` where, `reason` why it does not work, `diagnosis` how that is
+//! found out. What waits for the broker lies in the outbox, never here.
 
+mod birth;
 mod client;
 mod diagnosis;
+mod home;
+mod isolation;
+mod limits;
 mod message;
 mod probe;
 mod reason;
+mod retained;
 mod run;
 mod session;
 mod settings;
 mod tls;
 pub mod topics;
+mod turn;
 mod watch;
 mod window;
 

@@ -54,12 +54,16 @@ pub enum Reason {
     Tls { address: String, problem: String },
     #[error("`{}` ({role}) {problem}", path.display())]
     File { path: PathBuf, role: &'static str, problem: String },
-    #[error("another client with the same id has taken over: is `node` the same on two machines?")]
-    TakenOver,
-    #[error("the broker is shutting down")]
-    ShuttingDown,
-    #[error("the broker ended the connection: {problem}")]
-    Ended { problem: String, about_message: bool },
+    #[error("another client with the same id has taken over at `{address}`: is `node` the same on two machines?")]
+    TakenOver { address: String },
+    #[error("the broker at `{address}` is shutting down")]
+    ShuttingDown { address: String },
+    #[error("the broker at `{address}` wants its clients to use another server{}: `fallback_url` in [mqtt] names one, or change `url`", if *.moved { " for good" } else { "" })]
+    Elsewhere { address: String, moved: bool },
+    #[error("the broker at `{address}` ended the connection: {problem}")]
+    Ended { address: String, problem: String, about_message: bool },
+    #[error("the broker at `{address}` does not keep to the protocol: {problem}")]
+    Protocol { address: String, problem: String },
     #[error("the connection to `{address}` was lost ({problem})")]
     Lost { address: String, problem: String },
     #[error("the broker at `{address}` has not answered for {seconds} s")]
@@ -72,8 +76,6 @@ pub enum Reason {
     NoQos1 { address: String },
     #[error("the MQTT client cannot go on: {problem}")]
     Client { problem: String },
-    #[error("it was told to stop")]
-    Cancelled,
 }
 
 impl Reason {
@@ -81,6 +83,16 @@ impl Reason {
     /// next connection too.
     pub(super) fn blames_message(&self) -> bool {
         matches!(self, Self::Ended { about_message: true, .. })
+    }
+
+    /// Whether the broker hung up, with a reason or without, rather than falling silent.
+    pub(super) fn hung_up(&self) -> bool {
+        matches!(self, Self::Lost { .. } | Self::Ended { .. } | Self::Protocol { .. })
+    }
+
+    /// Whether another broker is to be used at once.
+    pub(super) fn redirects(&self) -> bool {
+        matches!(self, Self::Elsewhere { .. })
     }
 }
 

@@ -16,13 +16,18 @@ use crate::health::CameraHealth;
 use crate::ids::CameraId;
 use crate::outbox::Outbox;
 
+use super::home::Home;
+use super::isolation::Isolation;
 use super::reason::{self, Reason};
-use super::session::Session;
+use super::retained::Memory;
+use super::session::{End, Past, Session};
 use super::settings::Settings;
+use super::turn::Turn;
 
 const FIRST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// A connection that lasted so long was a good one: the next failure waits [`FIRST_WAIT`] again.
+/// A broker in the house that comes back after an hour is found within this time.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// A connection that lasted so long, or delivered an event, was a good one: the next failure waits [`FIRST_WAIT`] again.
 const GOOD: Duration = Duration::from_secs(10);
 
 /// Whether there is a connection.
@@ -40,13 +45,23 @@ pub struct Connection {
     pub reason: String,
     /// How often it failed since it was last connected.
     pub failures: u32,
+    /// Connections that there were, and failures of any kind, since the start.
+    pub connects_total: u64,
+    pub failures_total: u64,
 }
 
 impl Connection {
     /// Before the first try.
     #[must_use]
     pub fn starting(since: Timestamp) -> Self {
-        Self { state: ConnectionState::Disconnected, since, reason: "starting".into(), failures: 0 }
+        Self {
+            state: ConnectionState::Disconnected,
+            since,
+            reason: "starting".into(),
+            failures: 0,
+            connects_total: 0,
+            failures_total: 0,
+        }
     }
 }
 
@@ -74,21 +89,40 @@ impl fmt::Debug for Inputs {
 }
 
 /// Delivers the outbox and the state of node and cameras until `cancel`: connects for ever, with waits from 1 s to
-/// 60 s. On `cancel` it flushes for up to 2 s, says `stopped` and disconnects. Dropping the future drops the connection,
-/// so that the broker publishes the will.
+/// 10 s, to the first broker, or to the second while the first does not work. On `cancel` it flushes for up to 2 s, says
+/// `stopped` and disconnects. Dropping the future drops the connection, so that the broker publishes the will.
 pub async fn run(settings: Settings, inputs: Inputs, cancel: CancellationToken) {
+    let brokers = settings.brokers();
+    let count = brokers.len();
+    let mut courier = Courier {
+        return_after: settings.fallback.as_ref().map(|second| second.return_after),
+        memories: (0..count).map(|_| Memory::default()).collect(),
+        brokers: brokers.into_iter().map(|(_, settings)| settings).collect(),
+        isolation: Isolation::default(),
+        inputs: &inputs,
+        why: None,
+        logged: vec![String::new(); count],
+    };
+    let mut turn = Turn::new(count);
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+    let mut broker = 0;
     loop {
-        let begun = inputs.clock.now();
-        let Err(reason) = run_once(&settings, &inputs, &cancel).await else { break };
-        if reason == Reason::Cancelled {
-            break;
-        }
-        if inputs.clock.now().since(begun) >= GOOD && was_connected(&inputs) {
+        let (reason, good) = match courier.connect(broker, &cancel).await {
+            Outcome::Stopped => break,
+            Outcome::Home => {
+                broker = 0;
+                continue;
+            }
+            Outcome::Failed { reason, good } => (reason, good),
+        };
+        // A trial of an event lasts longer than a first wait: it needs no more patience than that.
+        if good || courier.isolation.careful() {
             backoff.reset();
         }
-        let wait = backoff.wait();
-        report_failure(&inputs, &reason, wait);
+        let next = turn.after_failure(broker, good, reason.redirects());
+        let wait = if next.wait { jittered(backoff.wait()) } else { Duration::ZERO };
+        courier.report_failure(broker, &reason, wait);
+        broker = next.broker;
         tokio::select! {
             () = time::sleep(wait) => {}
             () = cancel.cancelled() => break,
@@ -97,50 +131,119 @@ pub async fn run(settings: Settings, inputs: Inputs, cancel: CancellationToken) 
     report_stop(&inputs);
 }
 
-/// One connection's life. `Ok` after a clean stop.
-async fn run_once(settings: &Settings, inputs: &Inputs, cancel: &CancellationToken) -> Result<(), Reason> {
-    let session = tokio::select! {
-        session = Session::open(settings, inputs) => session?,
-        () = cancel.cancelled() => return Err(Reason::Cancelled),
-    };
-    inputs.outbox.connected();
-    report_connected(settings, inputs);
-    let ended = session.serve(cancel).await;
-    inputs.outbox.disconnected();
-    ended
+/// What came of one try.
+enum Outcome {
+    Stopped,
+    /// It is to go on at the first broker.
+    Home,
+    Failed {
+        reason: Reason,
+        /// There was a connection that worked.
+        good: bool,
+    },
 }
 
-fn was_connected(inputs: &Inputs) -> bool {
-    inputs.connection.borrow().state == ConnectionState::Connected
+/// Everything that outlives a connection.
+struct Courier<'a> {
+    /// The preferred one first.
+    brokers: Vec<Settings>,
+    memories: Vec<Memory>,
+    return_after: Option<Duration>,
+    isolation: Isolation,
+    inputs: &'a Inputs,
+    /// Why the first broker is not used, for the words about the second.
+    why: Option<String>,
+    /// What was logged last about each broker: an outage of a night is one line, not one for each try.
+    logged: Vec<String>,
 }
 
-fn report_connected(settings: &Settings, inputs: &Inputs) {
-    let address = reason::address(settings);
-    info!(address, waiting = inputs.outbox.stats().rows, "connected to the broker");
-    inputs.connection.send_replace(Connection {
-        state: ConnectionState::Connected,
-        since: inputs.clock.now().wall,
-        reason: format!("connected to `{address}`"),
-        failures: 0,
-    });
-}
-
-fn report_failure(inputs: &Inputs, reason: &Reason, wait: Duration) {
-    let text = reason.to_string();
-    let wait_s = (wait.as_secs_f64() * 10.0).round() / 10.0;
-    let before = inputs.connection.borrow().clone();
-    let failures = before.failures.saturating_add(1);
-    if before.reason == text {
-        // An outage of a night is one line, not one for each try.
-        debug!(reason = text, failures, wait_s, "no connection to the broker");
-    } else {
-        warn!(reason = text, failures, wait_s, "no connection to the broker; events wait in the outbox");
+impl Courier<'_> {
+    /// One connection's life.
+    async fn connect(&mut self, broker: usize, cancel: &CancellationToken) -> Outcome {
+        let inputs = self.inputs;
+        let settings = &self.brokers[broker];
+        let home = self.return_after.filter(|_| broker > 0);
+        let home = home.map(|after| Home::new(self.brokers[0].clone(), after, inputs.clock.now()));
+        let past = Past { memory: &mut self.memories[broker], isolation: &mut self.isolation };
+        let opened = tokio::select! {
+            opened = Session::open(settings, inputs, past, home) => opened,
+            () = cancel.cancelled() => return Outcome::Stopped,
+        };
+        let session = match opened {
+            Ok(session) => session,
+            Err(reason) => return Outcome::Failed { reason, good: false },
+        };
+        inputs.outbox.connected();
+        self.logged.fill(String::new());
+        report_connected(inputs, settings, self.why.as_deref().filter(|_| broker > 0));
+        let begun = inputs.clock.now();
+        let end = session.serve(cancel).await;
+        inputs.outbox.disconnected();
+        match end {
+            End::Stopped => Outcome::Stopped,
+            End::Home => Outcome::Home,
+            End::Broken { reason, delivered } => {
+                let lasted = inputs.clock.now().since(begun) >= GOOD;
+                // Two brokers that send us to each other must not do so without end.
+                let good = lasted || (delivered > 0 && !reason.redirects());
+                Outcome::Failed { reason, good }
+            }
+        }
     }
-    let since = match before.state {
-        ConnectionState::Connected => inputs.clock.now().wall,
-        ConnectionState::Disconnected => before.since,
+
+    fn report_failure(&mut self, broker: usize, reason: &Reason, wait: Duration) {
+        let inputs = self.inputs;
+        let text = match (broker, &self.why) {
+            (0, _) => reason.to_string(),
+            (_, Some(first)) => format!("{first}; and the second broker: {reason}"),
+            (_, None) => format!("the second broker: {reason}"),
+        };
+        if broker == 0 {
+            self.why = Some(text.clone());
+        }
+        let wait_s = (wait.as_secs_f64() * 10.0).round() / 10.0;
+        let failures = inputs.connection.borrow().failures.saturating_add(1);
+        if self.logged[broker] == text {
+            debug!(reason = text, failures, wait_s, "no connection to the broker");
+        } else {
+            warn!(reason = text, failures, wait_s, "no connection to the broker; events wait in the outbox");
+            self.logged[broker].clone_from(&text);
+        }
+        inputs.connection.send_modify(|connection| {
+            if connection.state == ConnectionState::Connected {
+                connection.since = inputs.clock.now().wall;
+            }
+            connection.state = ConnectionState::Disconnected;
+            // What was said of both brokers is not taken back for the moment in which only the first was tried again.
+            if !connection.reason.starts_with(&text) {
+                connection.reason = text;
+            }
+            connection.failures = failures;
+            connection.failures_total += 1;
+        });
+    }
+}
+
+/// Between seven tenths of it and all of it, so that boxes that lost one broker together do not come back together.
+fn jittered(wait: Duration) -> Duration {
+    wait.mul_f64(0.7 + 0.3 * fastrand::f64()).max(FIRST_WAIT)
+}
+
+fn report_connected(inputs: &Inputs, settings: &Settings, why_second: Option<&str>) {
+    let address = reason::address(settings);
+    let waiting = inputs.outbox.stats().rows;
+    let text = match why_second {
+        None => format!("connected to `{address}`"),
+        Some(why) => format!("connected to `{address}`, the second broker: {why}"),
     };
-    inputs.connection.send_replace(Connection { state: ConnectionState::Disconnected, since, reason: text, failures });
+    info!(address, waiting, second = why_second.is_some(), "connected to the broker");
+    inputs.connection.send_modify(|connection| {
+        connection.state = ConnectionState::Connected;
+        connection.since = inputs.clock.now().wall;
+        connection.reason = text;
+        connection.failures = 0;
+        connection.connects_total += 1;
+    });
 }
 
 fn report_stop(inputs: &Inputs) {
@@ -148,10 +251,10 @@ fn report_stop(inputs: &Inputs) {
     if waiting > 0 {
         warn!(waiting, "stopped before the broker had all events");
     }
-    inputs.connection.send_replace(Connection {
-        state: ConnectionState::Disconnected,
-        since: inputs.clock.now().wall,
-        reason: "stopped".into(),
-        failures: 0,
+    inputs.connection.send_modify(|connection| {
+        connection.state = ConnectionState::Disconnected;
+        connection.since = inputs.clock.now().wall;
+        connection.reason = "stopped".into();
+        connection.failures = 0;
     });
 }

@@ -3,44 +3,72 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use futures_util::future::{self, select_all};
+use futures_util::FutureExt;
 use rumqttc::v5::Event;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{ConnAck, Packet, PubAck, PubAckReason};
+use rumqttc::v5::mqttbytes::v5::{Filter, Packet, PubAck, PubAckReason, Publish};
 use tokio::sync::watch;
 use tokio::time::{self, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use crate::clock::Moment;
-use crate::health::CameraHealth;
-use crate::ids::CameraId;
-use crate::outbox::{Offer, Refusal, RowId};
+use crate::outbox::{Offer, Refusal};
 
-use super::client::{self, CLIENT_IN_FLIGHT, Client};
+use super::birth::Birth;
+use super::client::{self, Client};
 use super::diagnosis::Stage;
+use super::home::Home;
+use super::isolation::{Ending, Isolation, Verdict};
+use super::limits::Limits;
 use super::message::{self, Message, NodeState, Speaker};
 use super::reason::{self, Reason};
-use super::run::Inputs;
+use super::retained::{Change, Memory, Retained, Say, Waiting};
+use super::run::{Cameras, Inputs};
 use super::settings::Settings;
 use super::topics::Topics;
-use super::window::{Done, Purpose, Window};
+use super::window::{Letter, Purpose, Window};
 
-/// Publications on their way at a time; below the client's own limit, and at most what the broker asks for.
-const WINDOW: u16 = CLIENT_IN_FLIGHT / 2;
 /// Nothing acknowledged for so many keep-alives, with something on its way: the connection is given up, however well
 /// the broker answers pings.
 const STALL_KEEP_ALIVES: u32 = 2;
 /// After a refusal, nothing is offered for so long.
 const PAUSE_AFTER_REFUSAL: Duration = Duration::from_secs(1);
+/// So long a connection has to last before it is tried with an event that is under suspicion.
+const TRIAL_PAUSE: Duration = Duration::from_secs(1);
+/// State that may wait for room in the window; beyond it a broker talks us into it.
+const BACKLOG: usize = 4096;
 const TICK: Duration = Duration::from_secs(1);
 const STATS_EVERY: Duration = Duration::from_secs(60);
 /// For the outbox to empty itself when told to stop, and then for the last words.
 const FLUSH: Duration = Duration::from_secs(2);
 const FAREWELL: Duration = Duration::from_millis(500);
 
-/// A camera and its health; `None` once nobody can change it any more.
-type Camera = (CameraId, Option<watch::Receiver<CameraHealth>>);
+/// How a connection ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// Told to stop, and all was said.
+    Stopped,
+    /// The first broker is there again, and all was said to this one.
+    Home,
+    Broken {
+        reason: Reason,
+        /// Events that the broker acknowledged on this connection.
+        delivered: u64,
+    },
+}
+
+/// Why the delivery pauses.
+enum Leave {
+    Stop,
+    Home,
+}
+
+/// What outlives a connection.
+pub(super) struct Past<'a> {
+    pub memory: &'a mut Memory,
+    pub isolation: &'a mut Isolation,
+}
 
 pub(super) struct Session<'a> {
     settings: &'a Settings,
@@ -48,24 +76,41 @@ pub(super) struct Session<'a> {
     topics: Topics,
     client: Client,
     window: Window,
-    /// Waits for room in the window: the state at the begin, a change of one camera, or one row's messages.
-    backlog: VecDeque<(Message, Purpose)>,
-    cameras: Vec<Camera>,
+    /// State that waits for room in the window.
+    backlog: VecDeque<Say>,
+    list: watch::Receiver<Cameras>,
+    retained: Retained,
+    changes: Waiting,
+    birth: Birth,
+    past: Past<'a>,
     /// The largest packet that the broker takes.
     max_packet: usize,
     paused_until: Option<Moment>,
     /// A refusal was logged on this connection; where one message is refused, many are.
     refusal_said: bool,
+    /// The broker has acknowledged something.
+    answered: bool,
+    delivered: u64,
+    /// An event under suspicion that waits for its trial, until when at least.
+    held: Option<(Offer, Moment)>,
+    /// The event on trial. Nothing else leaves beside it.
+    alone: Option<Letter>,
     stats_at: Moment,
+    home: Option<Home>,
     speaker: Speaker,
 }
 
 impl<'a> Session<'a> {
-    /// Connects, with the will set.
+    /// Connects, with the will set. `home`: the broker to return to.
     ///
     /// # Errors
     /// Why there is no connection.
-    pub(super) async fn open(settings: &'a Settings, inputs: &'a Inputs) -> Result<Self, Reason> {
+    pub(super) async fn open(
+        settings: &'a Settings,
+        inputs: &'a Inputs,
+        past: Past<'a>,
+        home: Option<Home>,
+    ) -> Result<Self, Reason> {
         let now = inputs.clock.now();
         let speaker = Speaker { version: inputs.version, session: session_id(now), since: now.wall };
         let topics = Topics::new(&settings.prefix, &settings.node);
@@ -74,6 +119,8 @@ impl<'a> Session<'a> {
         let (client, answer) = Client::connect(settings, options).await?;
         let limits = Limits::of(&answer, settings)?;
         let now = inputs.clock.now();
+        let mut list = inputs.cameras.clone();
+        let retained = Retained::new(topics.clone(), &list.borrow_and_update());
         Ok(Self {
             settings,
             inputs,
@@ -81,102 +128,215 @@ impl<'a> Session<'a> {
             client,
             window: Window::new(limits.window, now),
             backlog: VecDeque::new(),
-            cameras: inputs.cameras.borrow().iter().map(|(id, health)| (id.clone(), Some(health.clone()))).collect(),
+            changes: retained.wait(&list),
+            list,
+            retained,
+            birth: Birth::new(speaker.session.to_string()),
+            past,
             max_packet: limits.max_packet,
             paused_until: None,
             refusal_said: false,
+            answered: false,
+            delivered: 0,
+            held: None,
+            alone: None,
             stats_at: now.plus(STATS_EVERY),
+            home,
             speaker,
         })
     }
 
-    /// Delivers until the connection breaks or `cancel` says stop; then flushes the outbox within a bound and leaves
-    /// `stopped` behind.
-    ///
-    /// # Errors
-    /// Why the connection ended. Rows on their way are the caller's to offer again.
-    pub(super) async fn serve(mut self, cancel: &CancellationToken) -> Result<(), Reason> {
-        self.say_state();
-        let stopped = self.deliver(cancel).await;
-        match stopped {
-            Ok(()) => {
-                self.stop().await;
-                Ok(())
+    /// Delivers until the connection breaks, the first broker is there again, or `cancel` says stop; then flushes the outbox
+    /// within a bound and leaves `stopped` behind. Rows that were on their way are the caller's to offer again.
+    pub(super) async fn serve(mut self, cancel: &CancellationToken) -> End {
+        let delivered = match self.begin() {
+            Ok(()) => self.deliver(cancel).await,
+            Err(reason) => Err(reason),
+        };
+        match delivered {
+            Ok(Leave::Stop) => {
+                self.flush().await;
+                let stopped = message::node_status(&self.topics, NodeState::Stopped, &self.speaker);
+                self.leave(stopped).await;
+                End::Stopped
+            }
+            Ok(Leave::Home) => {
+                let elsewhere = message::node_elsewhere(&self.topics, &self.speaker);
+                self.leave(elsewhere).await;
+                End::Home
             }
             Err(reason) => {
-                self.blame(&reason);
-                Err(reason)
+                self.judge(&reason);
+                End::Broken { reason, delivered: self.delivered }
             }
         }
     }
 
     /// The retained state, which the broker may have lost or the will have overwritten.
-    fn say_state(&mut self) {
+    fn begin(&mut self) -> Result<(), Reason> {
+        // The birth comes first: whatever is heard of our status after it was said after it.
+        self.say_birth();
+        self.send_backlog()?;
+        let own = Filter::new(self.topics.status(), QoS::AtLeastOnce);
+        let cameras = self.topics.retained_of_cameras().map(|topic| {
+            let mut filter = Filter::new(topic, QoS::AtMostOnce);
+            filter.nolocal = true;
+            filter
+        });
+        self.client.subscribe(std::iter::once(own).chain(cameras))?;
+        let say = self.retained.everything(|camera| self.inputs.outbox.latest(camera), self.past.memory);
+        self.changes = self.retained.wait(&self.list);
+        self.say(say);
+        Ok(())
+    }
+
+    fn say_birth(&mut self) {
         let status = message::node_status(&self.topics, NodeState::Online, &self.speaker);
-        self.backlog.push_back((status, Purpose::State));
-        for index in 0..self.cameras.len() {
-            self.say_camera(index);
+        self.say([(status, Purpose::State)]);
+    }
+
+    /// State goes into the backlog, unless the broker would end the connection over it.
+    fn say(&mut self, say: impl IntoIterator<Item = Say>) {
+        for (message, purpose) in say {
+            if message.wire_size() > self.max_packet {
+                debug!(topic = message.topic, "a retained message is larger than the broker takes");
+            } else if self.backlog.len() < BACKLOG {
+                self.backlog.push_back((message, purpose));
+            }
         }
     }
 
-    fn say_camera(&mut self, index: usize) {
-        let (id, health) = &mut self.cameras[index];
-        if let Some(health) = health {
-            let status = message::camera_status(&self.topics, id, &health.borrow_and_update());
-            self.backlog.push_back((status, Purpose::State));
-        }
-    }
-
-    async fn deliver(&mut self, cancel: &CancellationToken) -> Result<(), Reason> {
+    async fn deliver(&mut self, cancel: &CancellationToken) -> Result<Leave, Reason> {
         let mut tick = time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let cancelled = cancel.cancelled();
+        tokio::pin!(cancelled);
+        let mut events = Vec::new();
         loop {
-            self.send_backlog()?;
-            let free = self.backlog.is_empty() && self.window.has_room();
-            let offering = free && !self.paused();
+            self.fill()?;
+            if self.home.as_ref().is_some_and(Home::leaves) && self.backlog.is_empty() && self.window.is_empty() {
+                return Ok(Leave::Home);
+            }
+            let free = self.is_free();
+            let offering = free && self.may_offer();
             tokio::select! {
-                event = self.client.event(self.settings, Stage::Connected) => self.happened(event?),
-                () = cancel.cancelled() => return Ok(()),
-                index = changed(&mut self.cameras), if free => self.say_camera(index),
-                offer = self.inputs.outbox.next(), if offering => self.offer(&offer),
+                happened = self.client.events(self.settings, &mut events) => {
+                    happened?;
+                    for event in events.drain(..) {
+                        self.happened(event);
+                    }
+                }
+                () = &mut cancelled => return Ok(Leave::Stop),
+                change = &mut self.changes, if free => self.changed(change),
+                offer = self.inputs.outbox.next(), if offering => self.offer(offer)?,
                 _ = tick.tick() => self.look_after()?,
             }
         }
     }
 
-    fn paused(&self) -> bool {
-        self.paused_until.is_some_and(|until| self.inputs.clock.now() < until)
+    /// Whether something new may be thought of.
+    fn is_free(&self) -> bool {
+        self.backlog.is_empty() && self.window.has_room() && self.alone.is_none()
+    }
+
+    fn may_offer(&self) -> bool {
+        let paused = self.paused_until.is_some_and(|until| self.inputs.clock.now() < until);
+        let careful = self.past.isolation.careful() && self.window.rows() > 0;
+        let leaves = self.home.as_ref().is_some_and(Home::leaves);
+        !paused && !careful && !leaves && self.held.is_none()
+    }
+
+    /// Fills the window: with state first, then with what waits in the outbox.
+    fn fill(&mut self) -> Result<(), Reason> {
+        loop {
+            self.send_backlog()?;
+            if !self.is_free() || !self.may_offer() {
+                return Ok(());
+            }
+            // A row that is there is taken at once, without a round through the runtime for each.
+            let Some(offer) = self.inputs.outbox.next().now_or_never() else { return Ok(()) };
+            self.offer(offer)?;
+        }
     }
 
     fn send_backlog(&mut self) -> Result<(), Reason> {
-        while self.window.has_room()
+        while self.alone.is_none()
+            && self.window.has_room()
             && let Some((message, purpose)) = self.backlog.pop_front()
         {
-            self.client.publish(message, QoS::AtLeastOnce)?;
-            self.window.requested(purpose, self.inputs.clock.now());
+            self.send(message, purpose)?;
         }
         Ok(())
     }
 
-    fn offer(&mut self, offer: &Offer) {
-        let messages = message::of_event(&self.topics, &offer.event);
-        if let Some(large) = messages.iter().find(|message| message.wire_size() > self.max_packet) {
+    fn send(&mut self, message: Message, purpose: Purpose) -> Result<(), Reason> {
+        self.client.publish(message, QoS::AtLeastOnce)?;
+        self.window.requested(purpose, self.inputs.clock.now());
+        Ok(())
+    }
+
+    fn changed(&mut self, change: Change) {
+        match change {
+            Change::Health(index, lives) => {
+                let say = self.retained.health(index, lives);
+                self.say(say);
+            }
+            Change::List => {
+                let list = self.list.borrow_and_update().clone();
+                let latest = |camera: &_| self.inputs.outbox.latest(camera);
+                let say = self.retained.relist(&list, latest, self.past.memory);
+                self.say(say);
+            }
+        }
+        self.changes = self.retained.wait(&self.list);
+    }
+
+    fn offer(&mut self, offer: Offer) -> Result<(), Reason> {
+        if self.past.isolation.suspects(offer.row) {
+            self.held = Some((offer, self.inputs.clock.now().plus(TRIAL_PAUSE)));
+            return Ok(());
+        }
+        self.send_row(&offer)
+    }
+
+    fn send_row(&mut self, offer: &Offer) -> Result<(), Reason> {
+        let event = &offer.event;
+        let message = message::event(&self.topics, event);
+        if message.wire_size() > self.max_packet {
             warn!(
-                event = %offer.event.id, bytes = large.wire_size(), max = self.max_packet,
+                event = %event.id, camera = %event.camera, seq = event.seq, bytes = message.wire_size(), max = self.max_packet,
                 "an event is larger than the broker takes and is set aside: raise the broker's maximum packet size"
             );
             self.inputs.outbox.set_aside(offer.row);
-            return;
+            return Ok(());
         }
-        self.window.begin(offer.row, messages.len());
-        self.backlog.extend(messages.into_iter().map(|message| (message, Purpose::Row(offer.row))));
+        self.send(message, Purpose::Row(Letter::new(offer.row, event)))?;
+        if message::has_new_words(event) {
+            let latest = |camera: &_| self.inputs.outbox.latest(camera);
+            let say = self.retained.words(&event.camera, event.seq, latest, self.past.memory);
+            self.say(say);
+        }
+        Ok(())
+    }
+
+    /// The broker answers and stays, and nothing is on its way: now it is shown the event under suspicion.
+    fn begin_trial(&mut self, now: Moment) -> Result<(), Reason> {
+        let quiet = self.answered && self.backlog.is_empty() && self.window.is_empty();
+        if let Some((offer, _)) = self.held.take_if(|(_, until)| quiet && now >= *until) {
+            self.alone = Some(Letter::new(offer.row, &offer.event));
+            self.send_row(&offer)?;
+        }
+        Ok(())
     }
 
     fn happened(&mut self, event: Event) {
         match event {
             // Packet id 0 is QoS 0: nobody waits for it.
-            Event::Outgoing(rumqttc::Outgoing::Publish(packet)) if packet != 0 => self.window.sent(packet),
+            Event::Outgoing(rumqttc::Outgoing::Publish(packet)) if packet != 0 => {
+                self.window.sent(packet, self.inputs.clock.now());
+            }
             Event::Incoming(Packet::PubAck(answer)) => self.answered(&answer),
+            Event::Incoming(Packet::Publish(publish)) => self.heard(&publish),
             _ => {}
         }
     }
@@ -192,210 +352,164 @@ impl<'a> Session<'a> {
                 warn!(reason, text, "the broker refuses messages: do its access rules let this client publish?");
             }
         }
-        match self.window.answered(answer.pkid, accepted, self.inputs.clock.now()) {
-            Some(Done::Row(row)) => {
-                self.inputs.outbox.ack(row);
+        let Some(purpose) = self.window.answered(answer.pkid, self.inputs.clock.now()) else { return };
+        self.answered = true;
+        match purpose {
+            Purpose::Row(letter) => {
+                self.alone = None;
+                self.past.isolation.answered(letter.row);
+                if accepted {
+                    self.delivered += 1;
+                    self.inputs.outbox.ack(letter.row);
+                } else {
+                    self.refused(&letter);
+                }
             }
-            Some(Done::RowRefused(row)) => self.refused(row),
-            Some(Done::State | Done::StateRefused) | None => {}
+            Purpose::Words(camera) => Retained::taken(&camera, self.past.memory),
+            Purpose::State => {}
         }
     }
 
-    fn refused(&mut self, row: RowId) {
-        match self.inputs.outbox.refuse(row) {
-            Refusal::SetAside => warn!("an event was refused again and again and is set aside"),
+    fn refused(&mut self, letter: &Letter) {
+        match self.inputs.outbox.refuse(letter.row) {
+            Refusal::SetAside => set_aside(letter, "an event was refused again and again and is set aside"),
             Refusal::Again => self.paused_until = Some(self.inputs.clock.now().plus(PAUSE_AFTER_REFUSAL)),
             Refusal::Unknown => {}
         }
     }
 
-    /// A broker that hangs up over a message would hang up over it for ever: that counts as a refusal of the oldest row
-    /// on its way.
-    fn blame(&self, reason: &Reason) {
-        if reason.blames_message()
-            && let Some(row) = self.window.oldest_row()
-            && self.inputs.outbox.refuse(row) == Refusal::SetAside
+    /// Whatever a broker sends on other topics is none of ours.
+    fn heard(&mut self, publish: &Publish) {
+        let Ok(topic) = std::str::from_utf8(&publish.topic) else { return };
+        if topic == self.topics.status() {
+            self.birth.heard(&publish.payload);
+        } else if publish.retain
+            && let Some(nothing) = self.retained.stray(topic, &publish.payload, self.past.memory)
         {
-            warn!("the broker ended the connection over an event again and again: the event is set aside");
+            debug!(topic, "nobody speaks on this topic any more: what is retained there is taken back");
+            self.say([(nothing, Purpose::State)]);
         }
     }
 
-    /// Once a second: gives up a stalled connection, publishes the counters when they are due.
+    /// What an end says about the message that was on its way.
+    fn judge(&mut self, reason: &Reason) {
+        let now = self.inputs.clock.now();
+        let first = self.window.first_unanswered();
+        match first.map(|sent| &sent.purpose) {
+            Some(Purpose::Row(letter)) if reason.blames_message() => {
+                if self.inputs.outbox.refuse(letter.row) == Refusal::SetAside {
+                    set_aside(letter, "the broker ended the connection over an event again and again: it is set aside");
+                }
+                return;
+            }
+            Some(Purpose::Words(camera)) if reason.hung_up() && self.retained.strike(camera, self.past.memory) => {
+                warn!(%camera, "the broker ends the connection over this camera's description: it is left out until there is a newer one");
+            }
+            _ => {}
+        }
+        let first = first.and_then(|sent| match &sent.purpose {
+            Purpose::Row(letter) => Some((letter.row, now.since(sent.at))),
+            _ => None,
+        });
+        let ending = Ending { hung_up: reason.hung_up(), first, answered: self.answered };
+        match self.past.isolation.ended(ending) {
+            Verdict::Nothing => {}
+            Verdict::Careful => {
+                info!("the broker hangs up over an event, or so it seems: they leave one at a time now")
+            }
+            Verdict::SetAside(row) => {
+                self.inputs.outbox.set_aside(row);
+                if let Some(letter) = &self.alone {
+                    set_aside(letter, "the broker hangs up over this event each time, without a word: it is set aside");
+                }
+            }
+        }
+    }
+
+    /// Once a second: gives up a stalled connection, repeats what was overwritten, publishes the counters when they are due.
     fn look_after(&mut self) -> Result<(), Reason> {
         let now = self.inputs.clock.now();
         let patience = client::keep_alive(self.settings) * STALL_KEEP_ALIVES;
         if self.window.stalled(now, patience) {
             return Err(Reason::Stalled { address: reason::address(self.settings), seconds: patience.as_secs() });
         }
+        self.begin_trial(now)?;
+        if self.birth.contradict(now) {
+            debug!("the node's status said that it is gone: it is said again that it is not");
+            if self.birth.fights() {
+                let node = &self.settings.node;
+                warn!("something else says again and again that `{node}` is gone: is `node` the same on two machines?");
+            }
+            self.say_birth();
+        }
+        if self.backlog.is_empty() && self.window.only_rows() {
+            self.retained.settled(self.past.memory);
+        }
+        if let Some(home) = &mut self.home {
+            home.look_after(now);
+        }
         // While requests do not even reach the network, more of them would only fill the channel.
-        if now >= self.stats_at && self.window.all_sent() {
+        if now >= self.stats_at && self.window.all_sent() && self.alone.is_none() {
             self.stats_at = now.plus(STATS_EVERY);
             self.client.publish(message::stats(&self.topics, &(self.inputs.stats)()), QoS::AtMostOnce)?;
         }
         Ok(())
     }
 
-    /// Empties the outbox and says `stopped`, each within its bound. Whatever fails here, the process ends: what is not
-    /// acknowledged stays in the outbox, and if `stopped` was not said, the will says `offline`.
-    async fn stop(mut self) {
-        match time::timeout(FLUSH, self.flush()).await {
+    /// Empties the outbox, within a bound. What is not acknowledged stays in it.
+    async fn flush(&mut self) {
+        let flush = async {
+            let mut events = Vec::new();
+            while self.inputs.outbox.stats().rows > 0 {
+                self.fill()?;
+                let offering = self.is_free() && self.may_offer();
+                tokio::select! {
+                    happened = self.client.events(self.settings, &mut events) => {
+                        happened?;
+                        for event in events.drain(..) {
+                            self.happened(event);
+                        }
+                    }
+                    offer = self.inputs.outbox.next(), if offering => self.offer(offer)?,
+                }
+            }
+            Ok::<(), Reason>(())
+        };
+        match time::timeout(FLUSH, flush).await {
             Ok(Ok(())) => {}
             Ok(Err(reason)) => debug!(%reason, "the connection broke while the outbox was flushed"),
             Err(_) => debug!("the outbox could not be flushed in time"),
         }
+    }
+
+    /// Says these last words and good-bye, within a bound. If they were not said, the will says `offline`.
+    async fn leave(mut self, last: Message) {
         let farewell = async {
             self.backlog.clear();
-            let stopped = message::node_status(&self.topics, NodeState::Stopped, &self.speaker);
-            self.backlog.push_back((stopped, Purpose::State));
-            self.drain().await?;
+            self.alone = None;
+            self.backlog.push_back((last, Purpose::State));
+            loop {
+                self.send_backlog()?;
+                if self.backlog.is_empty() && self.window.is_empty() {
+                    break;
+                }
+                let event = self.client.event(self.settings, Stage::Connected).await?;
+                self.happened(event);
+                // What is heard now changes nothing any more.
+            }
             self.client.disconnect(self.settings).await;
             Ok::<(), Reason>(())
         };
         if !matches!(time::timeout(FAREWELL, farewell).await, Ok(Ok(()))) {
-            debug!("`stopped` could not be said in time");
-        }
-    }
-
-    /// Until the outbox is empty.
-    async fn flush(&mut self) -> Result<(), Reason> {
-        while self.inputs.outbox.stats().rows > 0 {
-            self.send_backlog()?;
-            let free = self.backlog.is_empty() && self.window.has_room();
-            tokio::select! {
-                event = self.client.event(self.settings, Stage::Connected) => self.happened(event?),
-                offer = self.inputs.outbox.next(), if free => self.offer(&offer),
-            }
-        }
-        Ok(())
-    }
-
-    /// Until everything that was asked for is answered.
-    async fn drain(&mut self) -> Result<(), Reason> {
-        loop {
-            self.send_backlog()?;
-            if self.backlog.is_empty() && self.window.is_empty() {
-                return Ok(());
-            }
-            let event = self.client.event(self.settings, Stage::Connected).await?;
-            self.happened(event);
+            debug!("the last words could not be said in time");
         }
     }
 }
 
-/// What the broker's answer to CONNECT allows.
-#[derive(Debug, PartialEq, Eq)]
-struct Limits {
-    window: usize,
-    max_packet: usize,
-}
-
-impl Limits {
-    fn of(answer: &ConnAck, settings: &Settings) -> Result<Self, Reason> {
-        let properties = answer.properties.as_ref();
-        if properties.and_then(|p| p.max_qos) == Some(0) {
-            return Err(Reason::NoQos1 { address: reason::address(settings) });
-        }
-        if properties.and_then(|p| p.retain_available) == Some(0) {
-            let problem = "it does not keep retained messages: allow them in the broker".into();
-            return Err(Reason::Rejected { address: reason::address(settings), problem });
-        }
-        let receive_max = properties.and_then(|p| p.receive_max).unwrap_or(u16::MAX);
-        let max_packet = properties.and_then(|p| p.max_packet_size).unwrap_or(u32::MAX);
-        Ok(Self { window: usize::from(WINDOW.min(receive_max)), max_packet: max_packet as usize })
-    }
-}
-
-/// Waits until a camera's health changes: its index. Cameras whose source is gone never change again.
-async fn changed(cameras: &mut [Camera]) -> usize {
-    loop {
-        let waits: Vec<_> = cameras
-            .iter_mut()
-            .enumerate()
-            .filter_map(|(index, (_, health))| Some((index, health.as_mut()?)))
-            .map(|(index, health)| Box::pin(async move { (index, health.changed().await.is_ok()) }))
-            .collect();
-        if waits.is_empty() {
-            return future::pending().await;
-        }
-        let ((index, lives), ..) = select_all(waits).await;
-        if lives {
-            return index;
-        }
-        cameras[index].1 = None;
-    }
+fn set_aside(letter: &Letter, what: &str) {
+    warn!(camera = %letter.camera, event = %letter.id, seq = letter.seq, "{what}");
 }
 
 fn session_id(now: Moment) -> ulid::Ulid {
     ulid::Ulid::from_parts(u64::try_from(now.wall.as_millisecond()).unwrap_or(0), fastrand::u128(..))
-}
-
-#[cfg(test)]
-mod tests {
-    use rumqttc::v5::mqttbytes::v5::{ConnAckProperties, ConnectReturnCode};
-
-    use super::*;
-    use crate::clock::Clock;
-    use crate::ids::NodeId;
-
-    fn limits(properties: Option<ConnAckProperties>) -> Result<Limits, Reason> {
-        let settings = Settings {
-            node: NodeId::new("n").unwrap(),
-            host: "h".into(),
-            port: 1,
-            tls: None,
-            username: None,
-            password: None,
-            prefix: "p".into(),
-            keep_alive: Duration::from_secs(30),
-        };
-        let answer = ConnAck { session_present: false, code: ConnectReturnCode::Success, properties };
-        Limits::of(&answer, &settings)
-    }
-
-    fn nothing_said() -> ConnAckProperties {
-        ConnAckProperties {
-            session_expiry_interval: None,
-            receive_max: None,
-            max_qos: None,
-            retain_available: None,
-            max_packet_size: None,
-            assigned_client_identifier: None,
-            topic_alias_max: None,
-            reason_string: None,
-            user_properties: vec![],
-            wildcard_subscription_available: None,
-            subscription_identifiers_available: None,
-            shared_subscription_available: None,
-            server_keep_alive: None,
-            response_information: None,
-            server_reference: None,
-            authentication_method: None,
-            authentication_data: None,
-        }
-    }
-
-    #[test]
-    fn the_broker_sets_the_limits() {
-        let free = Limits { window: 16, max_packet: u32::MAX as usize };
-        assert_eq!(limits(None), Ok(free));
-        let narrow = ConnAckProperties { receive_max: Some(3), max_packet_size: Some(2000), ..nothing_said() };
-        assert_eq!(limits(Some(narrow)), Ok(Limits { window: 3, max_packet: 2000 }));
-        let lossy = ConnAckProperties { max_qos: Some(0), ..nothing_said() };
-        assert!(matches!(limits(Some(lossy)), Err(Reason::NoQos1 { .. })));
-        let forgetful = ConnAckProperties { retain_available: Some(0), ..nothing_said() };
-        assert!(matches!(limits(Some(forgetful)), Err(Reason::Rejected { .. })));
-    }
-
-    #[tokio::test]
-    async fn a_camera_that_is_gone_is_waited_for_no_more() {
-        let health = CameraHealth::starting(Clock::system().now().wall);
-        let (gone, first) = watch::channel(health.clone());
-        let (stays, second) = watch::channel(health.clone());
-        let id = |text| CameraId::new(text).unwrap();
-        let mut cameras = vec![(id("a"), Some(first)), (id("b"), Some(second))];
-        drop(gone);
-        stays.send_replace(health);
-        assert_eq!(time::timeout(TICK, changed(&mut cameras)).await, Ok(1));
-        assert!(cameras[0].1.is_none());
-    }
 }

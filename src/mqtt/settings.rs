@@ -18,6 +18,33 @@ pub struct Settings {
     /// First level of every topic.
     pub prefix: String,
     pub keep_alive: Duration,
+    /// A second broker, for when the first does not work.
+    pub fallback: Option<Fallback>,
+}
+
+/// The second broker. Everything but its address is as with the first.
+#[derive(Debug, Clone)]
+pub struct Fallback {
+    pub host: String,
+    pub port: u16,
+    pub tls: Option<Tls>,
+    /// While the second broker serves, the first is tried again each time this long has passed.
+    pub return_after: Duration,
+}
+
+impl Settings {
+    /// The settings of each broker, the preferred one first, with what messages call it.
+    #[must_use]
+    pub fn brokers(&self) -> Vec<(&'static str, Self)> {
+        let first = Self { fallback: None, ..self.clone() };
+        match self.fallback.clone() {
+            None => vec![("broker", first)],
+            Some(Fallback { host, port, tls, .. }) => {
+                let second = Self { host, port, tls, ..first.clone() };
+                vec![("broker", first), ("second broker", second)]
+            }
+        }
+    }
 }
 
 /// The same broker in the same words, password included.

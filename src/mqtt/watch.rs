@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use rumqttc::v5::Event;
-use rumqttc::v5::mqttbytes::v5::{Packet, SubscribeReasonCode};
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{Filter, Packet, SubscribeReasonCode};
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -49,7 +50,7 @@ async fn listen(
 ) -> Result<std::convert::Infallible, Reason> {
     let id = format!("eyewitness-watch-{:016x}", fastrand::u64(..));
     let (mut client, _) = Client::connect(settings, client::options(settings, id, None)?).await?;
-    client.subscribe(topics::watched(&settings.prefix))?;
+    client.subscribe(topics::watched(&settings.prefix).map(|topic| Filter::new(topic, QoS::AtLeastOnce)))?;
     loop {
         match client.event(settings, Stage::Connected).await? {
             Event::Incoming(Packet::Publish(publish)) => {

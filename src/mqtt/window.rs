@@ -1,39 +1,49 @@
-//! Which publications are on their way, and for which outbox row. Pure.
+//! Which publications are on their way, and what for. Pure.
 //!
 //! rumqttc gives no receipts: a publication is asked for, later an outgoing packet id appears in the event stream, later
 //! still an acknowledgement with that id. Requests leave in the order in which they were made, so the first outgoing id
 //! belongs to the first request. (Design decision 9.)
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::clock::Moment;
+use crate::event::Event;
+use crate::ids::{CameraId, EventId};
 use crate::outbox::RowId;
 
+/// A row on its way, with what the log calls it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Letter {
+    pub row: RowId,
+    pub camera: CameraId,
+    pub id: EventId,
+    pub seq: u64,
+}
+
+impl Letter {
+    pub(super) fn new(row: RowId, event: &Event) -> Self {
+        Self { row, camera: event.camera.clone(), id: event.id, seq: event.seq }
+    }
+}
+
 /// What a publication is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// One of the messages of a row.
-    Row(RowId),
-    /// Retained state; if it is lost, the next connection says it again.
+    /// An event.
+    Row(Letter),
+    /// A camera's last words, retained. If they are lost, the next connection says them again.
+    Words(CameraId),
+    /// Other retained state; the next connection says it again, too.
     State,
 }
 
-/// What an acknowledgement completed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Done {
-    /// All messages of the row were accepted.
-    Row(RowId),
-    /// All messages of the row were answered, at least one with a refusal.
-    RowRefused(RowId),
-    State,
-    StateRefused,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Parts {
-    unanswered: usize,
-    refused: bool,
+/// A publication that has left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Sent {
+    packet: u16,
+    pub purpose: Purpose,
+    pub at: Moment,
 }
 
 #[derive(Debug)]
@@ -41,9 +51,11 @@ pub(super) struct Window {
     limit: usize,
     /// Asked for, without a packet id yet; oldest first.
     requested: VecDeque<Purpose>,
-    /// By packet id, without an acknowledgement yet.
-    sent: HashMap<u16, Purpose>,
-    rows: HashMap<RowId, Parts>,
+    /// Without an acknowledgement yet, in the order in which they left. Brokers answer in order, so the one that is looked
+    /// for is at the front or near it.
+    sent: VecDeque<Sent>,
+    /// How many of both are rows.
+    rows: usize,
     /// When something last moved; meaningful while anything is on its way.
     moved: Moment,
 }
@@ -51,7 +63,9 @@ pub(super) struct Window {
 impl Window {
     /// Room for `limit` publications, at least one.
     pub(super) fn new(limit: usize, now: Moment) -> Self {
-        Self { limit: limit.max(1), requested: VecDeque::new(), sent: HashMap::new(), rows: HashMap::new(), moved: now }
+        let limit = limit.max(1);
+        let (requested, sent) = (VecDeque::with_capacity(limit), VecDeque::with_capacity(limit));
+        Self { limit, requested, sent, rows: 0, moved: now }
     }
 
     pub(super) fn has_room(&self) -> bool {
@@ -62,51 +76,48 @@ impl Window {
         self.requested.is_empty() && self.sent.is_empty()
     }
 
+    /// Rows on their way.
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether all that is on its way are rows.
+    pub(super) fn only_rows(&self) -> bool {
+        self.requested.len() + self.sent.len() == self.rows
+    }
+
     /// Whether all requests have reached the network.
     pub(super) fn all_sent(&self) -> bool {
         self.requested.is_empty()
-    }
-
-    /// A row of `messages` messages begins.
-    pub(super) fn begin(&mut self, row: RowId, messages: usize) {
-        self.rows.insert(row, Parts { unanswered: messages, refused: false });
     }
 
     pub(super) fn requested(&mut self, purpose: Purpose, now: Moment) {
         if self.is_empty() {
             self.moved = now;
         }
+        self.rows += usize::from(matches!(purpose, Purpose::Row(_)));
         self.requested.push_back(purpose);
     }
 
     /// The oldest request left with this packet id.
-    pub(super) fn sent(&mut self, packet: u16) {
+    pub(super) fn sent(&mut self, packet: u16, now: Moment) {
         if let Some(purpose) = self.requested.pop_front() {
-            self.sent.insert(packet, purpose);
+            self.sent.push_back(Sent { packet, purpose, at: now });
         }
     }
 
-    /// The broker answered. `None`: the row still waits for its other messages, or the id is not ours.
-    pub(super) fn answered(&mut self, packet: u16, accepted: bool, now: Moment) -> Option<Done> {
-        let purpose = self.sent.remove(&packet)?;
+    /// The broker answered: what it is that it answered. `None`: the id is not ours.
+    pub(super) fn answered(&mut self, packet: u16, now: Moment) -> Option<Purpose> {
+        let index = self.sent.iter().position(|sent| sent.packet == packet)?;
+        let Sent { purpose, .. } = self.sent.remove(index)?;
         self.moved = now;
-        let Purpose::Row(row) = purpose else {
-            return Some(if accepted { Done::State } else { Done::StateRefused });
-        };
-        let parts = self.rows.get_mut(&row)?;
-        parts.unanswered -= 1;
-        parts.refused |= !accepted;
-        let parts = *parts;
-        if parts.unanswered > 0 {
-            return None;
-        }
-        self.rows.remove(&row);
-        Some(if parts.refused { Done::RowRefused(row) } else { Done::Row(row) })
+        self.rows -= usize::from(matches!(purpose, Purpose::Row(_)));
+        Some(purpose)
     }
 
-    /// The oldest row on its way: brokers work in order, so it is the one that a sudden disconnect is about.
-    pub(super) fn oldest_row(&self) -> Option<RowId> {
-        self.rows.keys().min().copied()
+    /// What left first of all that is unanswered: brokers work in order, so it is what a sudden end is about.
+    pub(super) fn first_unanswered(&self) -> Option<&Sent> {
+        self.sent.front()
     }
 
     /// Whether something is on its way and nothing was acknowledged for so long.
@@ -123,37 +134,30 @@ mod tests {
     #[test]
     fn packet_ids_belong_to_requests_in_order() {
         let now = Clock::system().now();
+        let camera = CameraId::new("door").unwrap();
+        let row = Purpose::Row(Letter { row: RowId(7), camera: camera.clone(), id: EventId::new(now.wall, 1), seq: 1 });
+        let words = Purpose::Words(camera);
         let mut window = Window::new(3, now);
         window.requested(Purpose::State, now);
-        window.begin(RowId(7), 2);
-        window.requested(Purpose::Row(RowId(7)), now);
-        window.requested(Purpose::Row(RowId(7)), now);
-        assert!(!window.has_room() && !window.all_sent());
+        window.requested(row.clone(), now);
+        window.requested(words.clone(), now);
+        assert!(!window.has_room() && !window.all_sent() && window.first_unanswered().is_none());
         for packet in [1, 2, 3] {
-            window.sent(packet);
+            window.sent(packet, now);
         }
         assert!(window.all_sent());
-        assert_eq!(window.oldest_row(), Some(RowId(7)));
-        assert_eq!(window.answered(9, true, now), None);
-        assert_eq!(window.answered(3, true, now), None);
-        assert!(window.has_room());
-        assert_eq!(window.answered(1, true, now), Some(Done::State));
-        assert_eq!(window.answered(2, true, now), Some(Done::Row(RowId(7))));
+        assert_eq!(window.rows(), 1);
+        assert_eq!(window.first_unanswered().unwrap().purpose, Purpose::State);
+        assert_eq!(window.answered(9, now), None);
+        assert_eq!(window.answered(3, now), Some(words));
+        assert!(window.has_room() && !window.only_rows());
+        assert_eq!(window.answered(1, now), Some(Purpose::State));
+        assert!(window.only_rows());
+        assert_eq!(window.first_unanswered().unwrap().purpose, row);
+        assert_eq!(window.answered(2, now), Some(row));
         assert!(window.is_empty());
-        assert_eq!(window.oldest_row(), None);
-    }
-
-    #[test]
-    fn a_row_is_refused_when_one_of_its_messages_is() {
-        let now = Clock::system().now();
-        let mut window = Window::new(9, now);
-        window.begin(RowId(1), 2);
-        window.requested(Purpose::Row(RowId(1)), now);
-        window.requested(Purpose::Row(RowId(1)), now);
-        window.sent(1);
-        window.sent(2);
-        assert_eq!(window.answered(1, false, now), None);
-        assert_eq!(window.answered(2, true, now), Some(Done::RowRefused(RowId(1))));
+        assert_eq!((window.rows(), window.first_unanswered()), (0, None));
+        assert_eq!(window.answered(2, now), None, "an id answers once");
     }
 
     #[test]
@@ -165,11 +169,11 @@ mod tests {
         assert!(!window.stalled(at(100), patience));
         window.requested(Purpose::State, at(100));
         window.requested(Purpose::State, at(105));
-        window.sent(1);
-        window.sent(2);
+        window.sent(1, at(105));
+        window.sent(2, at(105));
         assert!(!window.stalled(at(109), patience));
         assert!(window.stalled(at(110), patience));
-        window.answered(1, true, at(110));
+        window.answered(1, at(110));
         assert!(!window.stalled(at(119), patience));
         assert!(window.stalled(at(120), patience));
     }

@@ -11,10 +11,13 @@ use crate::config::file;
 use crate::config::problem::{Code, Problem};
 use crate::config::raw::{Section, Text};
 use crate::ids::NodeId;
-use crate::mqtt::{ClientCertificate, Settings, Tls};
+use crate::mqtt::{ClientCertificate, Fallback, Settings, Tls};
 
 const PREFIX: &str = "eyewitness";
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// While the second broker serves, the first is tried so often.
+const RETURN_AFTER: Duration = Duration::from_secs(180);
 
 /// The shortest that the MQTT client takes, and the most whole hours that the protocol can say.
 const KEEP_ALIVE_RANGE: std::ops::RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_secs(18 * 3600);
@@ -32,16 +35,23 @@ pub(super) fn read(section: &Section<'_>, node: &NodeId) -> Option<Settings> {
         return None;
     }
     section.require();
-    let broker = section.url("url").and_then(|text| broker(section, &text));
+    let broker = section.url("url").and_then(|text| self::broker(section, "url", &text));
+    let second = section.url("fallback_url").and_then(|text| self::broker(section, "fallback_url", &text));
     let tls = tls(section);
     let credentials = password::read(section);
     let prefix = section.text("prefix").and_then(|text| prefix(section, text));
     let keep_alive = section.duration("keep_alive", KEEP_ALIVE_RANGE);
     features_to_come(section);
     let broker = broker?;
-    if !broker.tls {
+    if !broker.tls && !second.as_ref().is_some_and(|second| second.tls) {
         refuse_tls_keys(section);
     }
+    let fallback = second.map(|second| Fallback {
+        host: second.host,
+        port: second.port,
+        tls: second.tls.then(|| tls.clone()),
+        return_after: RETURN_AFTER,
+    });
     Some(Settings {
         node: node.clone(),
         host: broker.host,
@@ -51,11 +61,12 @@ pub(super) fn read(section: &Section<'_>, node: &NodeId) -> Option<Settings> {
         password: credentials.password,
         prefix: prefix.unwrap_or_else(|| PREFIX.to_owned()),
         keep_alive: keep_alive.map_or(KEEP_ALIVE, |found| found.value),
+        fallback,
     })
 }
 
-fn broker(section: &Section<'_>, text: &Text) -> Option<Broker> {
-    match address(text) {
+fn broker(section: &Section<'_>, key: &str, text: &Text) -> Option<Broker> {
+    match address(key, text) {
         Ok(broker) => Some(broker),
         Err((message, help)) => {
             section.reader.report(Problem::new(Code::WrongValue, message, help).at(text.span.clone(), ""));
@@ -65,37 +76,38 @@ fn broker(section: &Section<'_>, text: &Text) -> Option<Broker> {
 }
 
 /// The address taken apart, or what is wrong with it and what to write.
-fn address(text: &Text) -> Result<Broker, (String, String)> {
-    let refuse = |message: &str, help: &str| Err((message.to_owned(), help.to_owned()));
+fn address(key: &str, text: &Text) -> Result<Broker, (String, String)> {
+    let refuse = |message: String, help: String| Err((message, help));
     if environment::user_info(&text.value).is_some() || text.value.contains('@') {
         let help =
             "write the address without them, and `username` and `password_file` (or `password`) on lines of their own";
-        return refuse("`url` of the broker must not hold a user name or password", help);
+        return refuse(format!("`{key}` of the broker must not hold a user name or password"), help.to_owned());
     }
-    let (tls, default_port) = scheme(text)?;
+    let (tls, default_port) = scheme(key, text)?;
     let url = Url::parse(&text.value).map_err(|error| {
-        let help = "write host and port, as in `url = \"mqtt://broker.lan:1883\"`";
-        (format!("`url` of the broker is no address: {error}"), help.to_owned())
+        let help = format!("write host and port, as in `{key} = \"mqtt://broker.lan:1883\"`");
+        (format!("`{key}` of the broker is no address: {error}"), help)
     })?;
     if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
-        let help =
-            "end the address after host and port: `url = \"mqtt://broker.lan:1883\"`; topics begin with `prefix`";
-        return refuse("`url` of the broker has something behind the host", help);
+        let help = format!(
+            "end the address after host and port: `{key} = \"mqtt://broker.lan:1883\"`; topics begin with `prefix`"
+        );
+        return refuse(format!("`{key}` of the broker has something behind the host"), help);
     }
     let host = match url.host() {
         Some(Host::Domain(name)) => name.to_owned(),
         Some(Host::Ipv4(address)) => address.to_string(),
         Some(Host::Ipv6(address)) => address.to_string(),
         None => {
-            let help = "write `url = \"mqtt://HOST\"`, with the broker's name or IP address";
-            return refuse("`url` names no broker", help);
+            let help = format!("write `{key} = \"mqtt://HOST\"`, with the broker's name or IP address");
+            return refuse(format!("`{key}` names no broker"), help);
         }
     };
     Ok(Broker { host, port: url.port().unwrap_or(default_port), tls })
 }
 
 /// Whether the address wants TLS, and the port that goes with it.
-fn scheme(text: &Text) -> Result<(bool, u16), (String, String)> {
+fn scheme(key: &str, text: &Text) -> Result<(bool, u16), (String, String)> {
     let scheme = text.value.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
     match scheme.as_deref() {
         Some("mqtt") => Ok((false, 1883)),
@@ -103,8 +115,8 @@ fn scheme(text: &Text) -> Result<(bool, u16), (String, String)> {
         _ => {
             let typed = text.value.split("://").last().unwrap_or_default();
             let host = if typed.is_empty() || text.from_environment { "broker.lan" } else { typed };
-            let help = format!("write `url = \"mqtt://{host}\"`, or `mqtts://` for TLS");
-            Err(("`url` of the broker must begin with `mqtt://` or `mqtts://`".to_owned(), help))
+            let help = format!("write `{key} = \"mqtt://{host}\"`, or `mqtts://` for TLS");
+            Err((format!("`{key}` of the broker must begin with `mqtt://` or `mqtts://`"), help))
         }
     }
 }

@@ -1,0 +1,137 @@
+//! The broker's end of one connection, for brokers of a few lines that behave as no real one would.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+use crate::SOON;
+
+/// After so long without a packet, the client is taken to wait for us.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// A QoS 1 publication.
+pub(crate) struct Publish {
+    pub(crate) packet: u16,
+    pub(crate) topic: String,
+    /// `Null` if it is empty.
+    pub(crate) payload: serde_json::Value,
+}
+
+/// The broker's end of one connection.
+pub(crate) struct Peer {
+    pub(crate) socket: TcpStream,
+}
+
+impl Peer {
+    /// Takes the connection and answers CONNECT with these properties.
+    pub(crate) async fn accept(listener: &TcpListener, properties: &[u8]) -> Self {
+        let mut peer = Self::greeted(listener).await;
+        peer.answer(0, properties).await;
+        peer
+    }
+
+    /// Takes the connection and does not answer CONNECT.
+    pub(crate) async fn greeted(listener: &TcpListener) -> Self {
+        let (socket, _) = timeout(SOON, listener.accept()).await.unwrap().unwrap();
+        let mut peer = Self { socket };
+        let (kind, _) = peer.packet().await;
+        assert_eq!(kind >> 4, 1, "CONNECT comes first");
+        peer
+    }
+
+    /// Answers CONNECT with this reason code and these properties.
+    pub(crate) async fn answer(&mut self, code: u8, properties: &[u8]) {
+        let length = u8::try_from(properties.len()).unwrap();
+        self.send(&[&[0x20, 3 + length, 0, code, length], properties].concat()).await;
+    }
+
+    /// The next publication; pings are answered. `None` when it stays quiet.
+    pub(crate) async fn publish(&mut self) -> Option<Publish> {
+        loop {
+            let there = timeout(QUIET, self.socket.peek(&mut [0])).await.ok()?.unwrap();
+            assert_eq!(there, 1, "the client hung up");
+            let (kind, body) = self.packet().await;
+            match kind >> 4 {
+                3 => return Some(parse(&body)),
+                8 => self.granted(&body).await,
+                12 => self.send(&[0xd0, 0]).await,
+                other => panic!("unexpected packet of type {other}"),
+            }
+        }
+    }
+
+    /// SUBACK for the subscriptions that the daemon makes.
+    pub(crate) async fn granted(&mut self, subscribe: &[u8]) {
+        self.send(&[0x90, 7, subscribe[0], subscribe[1], 0, 1, 0, 0, 0]).await;
+    }
+
+    /// The next event; what comes before it is acknowledged.
+    pub(crate) async fn event(&mut self) -> Publish {
+        loop {
+            let publish = self.publish().await.expect("an event comes");
+            if publish.seq().is_some() {
+                return publish;
+            }
+            self.acknowledge(publish.packet).await;
+        }
+    }
+
+    /// Acknowledges all that comes until it is quiet; returns it.
+    pub(crate) async fn drain(&mut self) -> Vec<Publish> {
+        let mut all = vec![];
+        while let Some(publish) = self.publish().await {
+            self.acknowledge(publish.packet).await;
+            all.push(publish);
+        }
+        all
+    }
+
+    pub(crate) async fn acknowledge(&mut self, packet: u16) {
+        let [high, low] = packet.to_be_bytes();
+        self.send(&[0x40, 2, high, low]).await;
+    }
+
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
+        self.socket.write_all(bytes).await.unwrap();
+    }
+
+    /// First byte and body of the next packet.
+    pub(crate) async fn packet(&mut self) -> (u8, Vec<u8>) {
+        let kind = self.byte().await;
+        let (mut length, mut shift) = (0, 0);
+        loop {
+            let byte = self.byte().await;
+            length |= usize::from(byte & 0x7f) << shift;
+            shift += 7;
+            if byte & 0x80 == 0 {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        timeout(SOON, self.socket.read_exact(&mut body)).await.unwrap().unwrap();
+        (kind, body)
+    }
+
+    pub(crate) async fn byte(&mut self) -> u8 {
+        timeout(SOON, self.socket.read_u8()).await.unwrap().unwrap()
+    }
+}
+
+/// Topic, packet id, properties (none), payload.
+fn parse(body: &[u8]) -> Publish {
+    let topic_end = 2 + usize::from(u16::from_be_bytes([body[0], body[1]]));
+    Publish {
+        topic: String::from_utf8(body[2..topic_end].to_vec()).unwrap(),
+        packet: u16::from_be_bytes([body[topic_end], body[topic_end + 1]]),
+        payload: serde_json::from_slice(&body[topic_end + 3..]).unwrap_or_default(),
+    }
+}
+
+impl Publish {
+    /// Sequence number, if it is an event.
+    pub(crate) fn seq(&self) -> Option<u64> {
+        self.topic.ends_with("/event").then(|| self.payload["seq"].as_u64().unwrap())
+    }
+}
