@@ -23,7 +23,7 @@ pub struct Settings {
 }
 
 /// The second broker. Everything but its address is as with the first.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fallback {
     pub host: String,
     pub port: u16,
@@ -51,10 +51,11 @@ impl Settings {
 impl PartialEq for Settings {
     fn eq(&self, other: &Self) -> bool {
         // Taken apart, so that a new field cannot be forgotten here.
-        let Self { node, host, port, tls, username, password, prefix, keep_alive } = self;
+        let Self { node, host, port, tls, username, password, prefix, keep_alive, fallback } = self;
         let secret = |password: &Option<SecretString>| password.as_ref().map(|p| p.expose_secret().to_owned());
         (node, host, port, tls) == (&other.node, &other.host, &other.port, &other.tls)
-            && (username, prefix, keep_alive) == (&other.username, &other.prefix, &other.keep_alive)
+            && (username, prefix, keep_alive, fallback)
+                == (&other.username, &other.prefix, &other.keep_alive, &other.fallback)
             && secret(password) == secret(&other.password)
     }
 }
