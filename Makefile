@@ -5,7 +5,7 @@ CARGO ?= cargo
 
 export ORT_DYLIB_PATH ?= $(CURDIR)/.cache/onnxruntime/libonnxruntime.so
 
-.PHONY: help rust setup demo build test fuzz lint fmt bench bench-compare bench-peers gate-instructions clean
+.PHONY: help rust setup demo build test torture outage soak fuzz lint fmt bench bench-compare bench-peers gate-instructions clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -32,6 +32,19 @@ test: setup ## run all tests; says at the end what was skipped
 
 fuzz: setup ## feed the gate far more random streams than `make test` does (PROPTEST_CASES, else 2000)
 	PROPTEST_CASES=$${PROPTEST_CASES:-2000} $(CARGO) test --locked --release --test gate_accounting
+
+RELEASE := $(CURDIR)/target/release/eyewitness
+
+torture: build ## 1,000 kills and 200 broker outages under a stream of events, and an outage of an hour (docs/reliability.md)
+	EYEWITNESS_BINARY=$(RELEASE) EYEWITNESS_TORTURE_ROUNDS=$${ROUNDS:-1000} EYEWITNESS_TORTURE_OUTAGES=$${OUTAGES:-100} \
+	  EYEWITNESS_TORTURE_DAEMONS=$${DAEMONS:-50} $(CARGO) test --locked --test torture -- --nocapture
+	@$(MAKE) --no-print-directory outage
+
+outage: build ## how fast 10,000 events leave after an outage; how long the program takes to start and to stop
+	EYEWITNESS_BINARY=$(RELEASE) EYEWITNESS_OUTAGE_EVENTS=$${EVENTS:-10000} $(CARGO) test --locked --test outage -- --include-ignored --nocapture --test-threads 1
+
+soak: build ## hours of cameras, broker and config that come and go, watched for loss and growth (MINUTES=120; docs/reliability.md)
+	EYEWITNESS_BINARY=$(RELEASE) EYEWITNESS_SOAK_MINUTES=$${MINUTES:-120} $(CARGO) test --locked --test soak -- --ignored --exact soak --nocapture
 
 lint: setup ## check formatting and lints, warnings denied
 	$(CARGO) fmt --check

@@ -94,6 +94,17 @@ impl Mosquitto {
         self.wait();
     }
 
+    /// What it would know after a restart is gone: sessions, queues, retained messages. For a broker that was ended.
+    pub fn forget(&mut self) {
+        fs::remove_file(self.folder.path().join("mosquitto.db")).ok();
+    }
+
+    /// From the next start on it runs with these options, on the same port.
+    pub fn reconfigure(&mut self, options: &Options) {
+        let text = config(options, self.port, self.folder.path());
+        fs::write(self.folder.path().join("mosquitto.conf"), text).unwrap();
+    }
+
     /// Ends it at once.
     pub fn kill(&mut self) {
         if let Some(child) = &mut self.child {
