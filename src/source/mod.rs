@@ -15,6 +15,7 @@ mod delivery;
 mod demand;
 mod diagnose;
 mod elements;
+mod ending;
 mod kept;
 mod length;
 mod life;

@@ -12,6 +12,7 @@ use secrecy::SecretString;
 use super::codec::Codec;
 use super::decode::limit;
 use super::elements::{chain, make, set_if_known};
+use super::ending;
 use super::life::{Life, Signal};
 use super::location::{Address, Location, Pace, Transport};
 use super::problem::Problem;
@@ -118,6 +119,7 @@ fn rtsp(
         Some(caps.is_some_and(|caps| is_video_rtp(&caps)).to_value())
     });
 
+    ending::past_the_jitter_buffer(&source, router, REORDER);
     pipeline.add(&source).map_err(|e| Problem::Pipeline(e.to_string()))?;
     let branch: Branch = Arc::default();
     let (weak, router, told, kept) = (pipeline.downgrade(), Arc::clone(router), Arc::clone(life), Arc::clone(&branch));

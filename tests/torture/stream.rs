@@ -22,6 +22,7 @@ pub fn settings(port: u16) -> Settings {
         password: None,
         prefix: "eyewitness".into(),
         keep_alive: Duration::from_secs(5),
+        fallback: None,
     }
 }
 
