@@ -22,8 +22,6 @@ mod lane;
 mod stuck;
 mod support;
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -36,7 +34,7 @@ use judge::daemon::{self, Daemon};
 use judge::ledger::{Verdict, print};
 use judge::listener::Listener;
 use lane::{Lane, Outage};
-use support::mosquitto::Mosquitto;
+use support::mosquitto::{Mosquitto, free_port};
 use support::scene;
 
 /// A sender lives up to so long: it dies while it starts, opens its outbox, connects, sends what waited, or sends news.
@@ -195,28 +193,29 @@ async fn kills_of_the_program() {
     assert_eq!(verdict.unmarked, 0, "what comes twice says so");
 }
 
-/// Cameras that always have something to tell.
+/// A clip that is told as fast as it is understood, over and over, and a camera beside it.
 fn lively(broker: u16, folder: &Path, film: &Path) -> String {
-    let mut text = format!(
-        "node = \"box\"\n[mqtt]\nurl = \"mqtt://127.0.0.1:{broker}\"\n[outbox]\npath = \"{}\"\n\
-         [model]\nthreads = 1\nbudget = \"1200/min\"\n",
-        folder.join("outbox").display()
-    );
-    let cameras = BTreeMap::from([
-        ("ball", "test://".to_owned()),
-        ("pall", "test://".to_owned()),
-        ("film", format!("file://{}", film.display())),
-    ]);
-    for (camera, url) in cameras {
-        let repeated = if camera == "film" { "loop = true\n" } else { "" };
-        write!(
-            text,
-            "[[camera]]\nid = \"{camera}\"\nurl = \"{url}\"\nfps = 10\n{repeated}[camera.gate]\nsettle = \"500ms\"\n\
-             min_interval = \"200ms\"\nrefresh = \"1s\"\nbudget = \"600/min\"\n"
-        )
-        .unwrap();
-    }
-    text
+    let (outbox, film, http) = (folder.join("outbox"), film.display(), free_port());
+    format!(
+        r#"node = "box"
+log.filter = "info,eyewitness::pipeline::announce=debug"
+http.listen = "127.0.0.1:{http}"
+mqtt.url = "mqtt://127.0.0.1:{broker}"
+outbox.path = "{}"
+model.threads = 1
+
+[[camera]]
+id = "film"
+url = "file://{film}"
+loop = true
+pace = "fast"
+
+[[camera]]
+id = "ball"
+url = "test://"
+"#,
+        outbox.display()
+    )
 }
 
 fn sum(verdicts: Vec<Verdict>) -> Verdict {

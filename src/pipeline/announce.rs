@@ -3,8 +3,9 @@
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tracing::debug;
 
-use super::Shared;
+use super::{Audience, Shared};
 use crate::event::Event;
 use crate::outbox::Receipt;
 
@@ -18,8 +19,14 @@ pub(super) fn start(shared: &Shared) -> (mpsc::Sender<(Event, Receipt)>, JoinHan
     let task = tokio::spawn(async move {
         while let Some((event, receipt)) = kept.recv().await {
             receipt.kept().await;
-            audience.event(&event);
+            announce(&*audience, &event);
         }
     });
     (sender, task)
+}
+
+/// From here on it counts as announced: the log says so to whoever holds it against what arrived.
+pub(super) fn announce(audience: &dyn Audience, event: &Event) {
+    debug!(camera = event.camera.as_str(), seq = event.seq, id = %event.id, "kept");
+    audience.event(event);
 }

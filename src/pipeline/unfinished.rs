@@ -3,6 +3,7 @@
 use tracing::info;
 
 use super::Shared;
+use super::announce::announce;
 use crate::event::{Event, Kind, Source};
 
 /// Appends the end of each.
@@ -13,7 +14,7 @@ pub(super) async fn tell(shared: &Shared) {
         info!(camera = end.camera.as_str(), id = %end.id, "an event that was interrupted is ended");
         shared.metrics.event(end.camera.as_str(), end.kind.name());
         shared.outbox.append(end.clone()).await.kept().await;
-        shared.audience.event(&end);
+        announce(&*shared.audience, &end);
     }
 }
 

@@ -26,6 +26,9 @@ impl Wanted {
         let mut text = format!(
             r#"node = "box"
 
+[log]
+filter = "info,eyewitness::pipeline::announce=debug"
+
 [mqtt]
 url = "mqtt://127.0.0.1:{broker}"
 keep_alive = "10s"
