@@ -18,6 +18,7 @@ use eyewitness::config::Config;
 use eyewitness::frame::Frame;
 use eyewitness::gate::{Motion, Outcome};
 use eyewitness::ids::CameraId;
+use eyewitness::outbox::Outbox;
 use eyewitness::pipeline::{Audience, Pipeline};
 use eyewitness::telemetry::Metrics;
 use eyewitness::vlm::Model;
@@ -62,7 +63,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let ages = Arc::new(Ages { clock, from, ages: Mutex::new(Vec::new()) });
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let (cpu, most) = runtime.block_on(async {
-        let pipeline = Pipeline::start(&config, model, metrics.clone(), clock, ages.clone());
+        let outbox = Outbox::new(&config.outbox, clock);
+        let pipeline = Pipeline::start(&config, model, outbox, metrics.clone(), clock, ages.clone());
         let mut most: f64 = 0.0;
         let before = cpu_seconds();
         for _ in 0..options.seconds {

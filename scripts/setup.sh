@@ -82,11 +82,12 @@ PY
     mv "$3.part" "$3"
 }
 
+# For this machine into .cache/onnxruntime; for another (RUNTIME_ARCH, packages are made so) into a folder of its own.
 runtime() {
-    local folder=.cache/onnxruntime arch sha256
+    local folder=.cache/onnxruntime arch=${RUNTIME_ARCH:-$(uname -m)} sha256
+    [ "$arch" = "$(uname -m)" ] || folder=.cache/onnxruntime-$arch
     local library=$folder/libonnxruntime.so.$RUNTIME_VERSION
-    if [ ! -s "$library" ]; then
-        arch=$(uname -m)
+    if [ ! -s "$library" ] || [ ! -s "$folder/ThirdPartyNotices.txt" ]; then
         case $arch in
         x86_64) sha256=$RUNTIME_SHA256_x86_64 ;;
         aarch64) sha256=$RUNTIME_SHA256_aarch64 ;;
@@ -99,6 +100,7 @@ runtime() {
             --platform "manylinux_2_28_$arch" --platform "manylinux_2_27_$arch"
         unpack "$folder"/download/onnxruntime-*.whl "onnxruntime/capi/libonnxruntime.so.$RUNTIME_VERSION" "$library"
         unpack "$folder"/download/onnxruntime-*.whl onnxruntime/LICENSE "$folder/LICENSE"
+        unpack "$folder"/download/onnxruntime-*.whl onnxruntime/ThirdPartyNotices.txt "$folder/ThirdPartyNotices.txt"
         rm -r "$folder/download"
     fi
     ln -sfn "libonnxruntime.so.$RUNTIME_VERSION" "$folder/libonnxruntime.so"

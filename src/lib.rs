@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod event;
+pub mod files;
 pub mod frame;
 pub mod gate;
 pub mod health;

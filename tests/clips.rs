@@ -24,7 +24,6 @@ use eyewitness::gate::{Gate, Motion, Outcome, Settings, Signal};
 use eyewitness::health::CameraHealth;
 use eyewitness::ids::CameraId;
 use eyewitness::outbox::Outbox;
-use eyewitness::outbox::Outbox;
 use eyewitness::pipeline::{Audience, Pipeline};
 use eyewitness::source::{self, Decode, Location, Pace, mailbox};
 use eyewitness::telemetry::Metrics;

@@ -1,6 +1,6 @@
 //! The status page, asked by a real client over real sockets: what it answers, to whom, and what it does not put up with.
 
-#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends at what it did not expect")]
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -177,15 +177,22 @@ async fn ready_says_what_is_missing() {
 }
 
 #[tokio::test]
-async fn metrics_come_in_their_form() {
+async fn metrics_come_in_the_form_that_is_asked_for() {
     let page = Page::open(limits()).await;
     page.shown.metrics.frame("door", "no_motion");
-    let answer = page.get("/metrics").await;
-    assert_eq!(answer.status(), 200);
-    let kind = answer.header("content-type");
-    assert_eq!(kind, Some("application/openmetrics-text; version=1.0.0; charset=utf-8"));
-    assert!(answer.body().contains("eyewitness_frames_total{camera=\"door\",outcome=\"no_motion\"} 1\n"), "{answer:?}");
-    assert!(answer.body().ends_with("# EOF\n"));
+    let sample = "eyewitness_frames_total{camera=\"door\",outcome=\"no_motion\"} 1\n";
+    let classic = page.get("/metrics").await;
+    assert_eq!((classic.status(), classic.header("content-type")), (200, Some(Metrics::CLASSIC_TYPE)));
+    assert!(classic.body().contains(sample) && !classic.body().contains("# EOF"), "{classic:?}");
+    assert!(classic.body().contains("# TYPE eyewitness_frames_total counter\n"), "{classic:?}");
+    // As Prometheus asks.
+    let accept = "Accept: application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\
+                  text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+    let request = format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\n{accept}\r\nConnection: close\r\n\r\n");
+    let modern = page.send(request.as_bytes()).await;
+    assert_eq!((modern.status(), modern.header("content-type")), (200, Some(Metrics::CONTENT_TYPE)));
+    assert!(modern.body().contains(sample) && modern.body().ends_with("# EOF\n"), "{modern:?}");
+    assert!(modern.body().contains("# TYPE eyewitness_frames counter\n"), "{modern:?}");
 }
 
 #[tokio::test]
@@ -359,7 +366,7 @@ async fn one_connection_may_ask_often_but_not_for_ever() {
             let mut buffer = [0; 4096];
             match stream.read(&mut buffer).await {
                 Ok(count) if count > 0 => {
-                    answers += std::str::from_utf8(&buffer[..count]).unwrap().matches(" 200 ").count()
+                    answers += std::str::from_utf8(&buffer[..count]).unwrap().matches(" 200 ").count();
                 }
                 _ => break,
             }

@@ -92,7 +92,7 @@ fn inside() {
     assert_eq!(journal.next()["MESSAGE"], "as before");
     assert!(log.set_filter("error").unwrap());
     warn!("too quiet again");
-    assert!(log.clone().set_filter("warn").unwrap());
+    assert!(log.set_filter("warn").unwrap());
     warn!("last");
     assert_eq!(journal.next()["MESSAGE"], "last");
     assert!(matches!(init("info", LogFormat::Text), Err(LogError::Twice(_))));

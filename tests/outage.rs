@@ -114,7 +114,9 @@ async fn what_waited_goes_quickly_and_news_do_not_wait_for_it() {
         proxy.with(|record| {
             let of_camera = kept.iter().filter(|((of, _), _)| of == camera);
             of_camera
-                .map(|(key, at)| record.sent.get(key).and_then(|sent| sent.acknowledged).expect("it arrived").0.since(*at))
+                .map(|(key, at)| {
+                    record.sent.get(key).and_then(|sent| sent.acknowledged).expect("it arrived").0.since(*at)
+                })
                 .collect()
         })
     };

@@ -134,7 +134,8 @@ fn report(world: &World, samples: &[Sample], ran: f64, end: &world::End) {
     let trend = Trend::of(samples);
     let verdict = world.verdict();
     let told = world.daemon.told();
-    let Trend { first_mib, last_mib, max_mib, mib_per_hour, threads_per_hour, descriptors_per_hour, fewest, cores } = trend;
+    let Trend { first_mib, last_mib, max_mib, mib_per_hour, threads_per_hour, descriptors_per_hour, fewest, cores } =
+        trend;
     let mut rows = vec![("minutes", format!("{ran:.0}")), ("CPU, cores", format!("{cores:.2}"))];
     rows.extend(verdict.rows());
     rows.extend(world.made.rows());
@@ -149,7 +150,9 @@ fn report(world: &World, samples: &[Sample], ran: f64, end: &world::End) {
         ("stop (s), status", format!("{:.1} {}", end.took.as_secs_f64(), end.status)),
     ]);
     torture::ledger::print("soak:", &rows);
-    eprintln!("  slopes: Theil-Sen over the samples (10 s apart) after the first {WARM_UP_MINUTES} minutes; judged from {JUDGED_MINUTES} minutes on");
+    eprintln!(
+        "  slopes: Theil-Sen over the samples (10 s apart) after the first {WARM_UP_MINUTES} minutes; judged from {JUDGED_MINUTES} minutes on"
+    );
 
     let mut wrong = trend.wrong(ran);
     wrong.extend(verdict.wrong());

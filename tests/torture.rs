@@ -81,8 +81,11 @@ async fn kills_of_the_sender() {
     let verdict = lane.finish().await;
     let opened = lane.heard.lock().unwrap().opened;
     let took = clock.now().since(begun);
-    let more =
-        vec![("kills", lane.kills.to_string()), ("of them after opening", opened.to_string()), ("seconds", seconds(took))];
+    let more = vec![
+        ("kills", lane.kills.to_string()),
+        ("of them after opening", opened.to_string()),
+        ("seconds", seconds(took)),
+    ];
     judge("kill -9 of the sender:", &verdict, more);
     assert!(opened as usize > rounds / 3 && verdict.announced as usize > rounds, "too little happened");
     assert_eq!(verdict.lost_by_broker, 0, "this broker was never killed");
@@ -181,7 +184,8 @@ async fn kills_of_the_program() {
     let (status, took) = last.stop(clock).expect("it stops");
     assert!(status.success() && took < Duration::from_secs(5), "{status} after {took:?}:\n{}", last.log_end());
     let mut before = 0;
-    while listener.with(|ledger| ledger.events()) > std::mem::replace(&mut before, listener.with(|ledger| ledger.events()))
+    while listener.with(|ledger| ledger.events())
+        > std::mem::replace(&mut before, listener.with(|ledger| ledger.events()))
     {
         sleep(Duration::from_millis(500)).await;
     }

@@ -77,6 +77,34 @@ pub(super) enum Command {
     Bench(BenchArgs),
     /// Subscribe to a broker and print events as readable lines
     Watch(WatchArgs),
+    /// Print what a shell needs to complete this command line
+    #[command(after_help = COMPLETIONS)]
+    Completions {
+        /// The shell
+        #[arg(value_name = "SHELL", value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print a page of the manual; packages are made with it
+    #[command(hide = true)]
+    Man {
+        #[arg(value_enum, default_value_t = ManPage::Program)]
+        page: ManPage,
+    },
+}
+
+const COMPLETIONS: &str = "\
+The Debian package brings them along. Otherwise, for your user:
+  eyewitness completions bash > ~/.local/share/bash-completion/completions/eyewitness
+  eyewitness completions fish > ~/.config/fish/completions/eyewitness.fish
+  eyewitness completions zsh  > DIR/_eyewitness     with DIR in your fpath";
+
+/// Which page of the manual.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum ManPage {
+    /// eyewitness(1)
+    Program,
+    /// eyewitness.toml(5)
+    Config,
 }
 
 #[derive(Debug, clap::Args)]

@@ -16,11 +16,11 @@ use crate::clock::Clock;
 use crate::config::{CameraConfig, Config, Loaded};
 use crate::frame::{Colour, Matrix, Picture, PixelFormat, Range};
 use crate::health::{CameraHealth, CameraState};
-use crate::mqtt;
 use crate::source::{self, mailbox};
 use crate::telemetry;
 use crate::units::Region;
 use crate::vlm::{Model, Part, Question};
+use crate::{mqtt, outbox};
 
 /// A camera or broker that does not answer within this time is reported as such.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -43,11 +43,16 @@ pub(super) async fn check(path: &Path, online: bool, clock: Clock) -> Result<Exi
             "  note: this set's attention is not fused: `eyewitness models optimize` writes a set that answers faster",
         );
     }
+    let kept = report("outbox", &outbox::probe(&config.outbox))?;
+    if !kept {
+        say::talk("  note: `run` would keep waiting events in memory, and go on trying.");
+    }
     if !online {
+        // The unit asks this before each start: a full disk is no reason not to watch.
         say::talk("Cameras, broker and model were not tried; `--online` does.");
         return Ok(Exit::Done);
     }
-    let mut failures = 0;
+    let mut failures = u32::from(!kept);
     failures += u32::from(!report("inference", &inference(&config, &model, clock).await)?);
     row("nodes", Some(&placement(&model)))?;
     for camera in config.cameras.iter().filter(|camera| camera.enabled) {

@@ -5,18 +5,23 @@ mod bench;
 mod broker;
 mod check;
 mod clip;
+mod completions;
 mod demo;
 mod describe;
 mod exit;
 mod explain;
 mod failure;
 mod lines;
+mod man;
 mod models;
 mod replay;
 mod run;
 mod say;
 mod summary;
 mod watch;
+
+#[doc(hidden)]
+pub use self::watch::watched;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -70,6 +75,8 @@ fn dispatch(args: Args, allocator: &'static CountingAllocator) -> Result<Exit, F
             Command::Explain(args) => explain::explain(args, clock).await,
             Command::Models { command } => models::models(command, clock).await,
             Command::Watch(args) => watch::watch(args).await,
+            Command::Completions { shell } => completions::completions(shell),
+            Command::Man { page } => man::man(page),
         }
     });
     // A camera that hangs in the network must not hold the process.

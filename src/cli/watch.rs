@@ -47,6 +47,7 @@ pub(super) async fn watch(args: WatchArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// What is printed of a message.
 fn line(topic: &str, payload: &[u8], json: bool, zone: &TimeZone) -> Option<String> {
     if json {
         return topic.ends_with("/event").then(|| String::from_utf8_lossy(payload).into_owned());
@@ -55,6 +56,13 @@ fn line(topic: &str, payload: &[u8], json: bool, zone: &TimeZone) -> Option<Stri
         return Line::of_message(payload).map(|line| line.show(zone));
     }
     Line::of_status(topic, payload)
+}
+
+/// The line of a message, for tests that send arbitrary ones.
+#[doc(hidden)]
+#[must_use]
+pub fn watched(topic: &str, payload: &[u8]) -> Option<String> {
+    line(topic, payload, false, &TimeZone::UTC)
 }
 
 /// The arguments go the way of a config, so that the same checks say the same words.

@@ -3,6 +3,10 @@
 /// Looks up one variable of the environment.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
+/// Most bytes of a string with the environment's values in it. No address, password or prompt comes near it; a file that names a
+/// large variable often enough would fill the memory.
+const LONGEST: usize = 64 << 10;
+
 /// Why a `${...}` stands for nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum EnvironmentError {
@@ -12,13 +16,15 @@ pub(super) enum EnvironmentError {
     Unclosed,
     #[error("`${{{name}}}` is no environment variable")]
     Name { name: String },
+    #[error("with `{name}` put in, this is longer than {} KiB", LONGEST >> 10)]
+    TooLong { name: String },
 }
 
 impl EnvironmentError {
     /// The text that is at fault, as it stands in the file.
     pub(super) fn typed(&self) -> String {
         match self {
-            Self::NotSet { name } | Self::Name { name } => format!("${{{name}}}"),
+            Self::NotSet { name } | Self::Name { name } | Self::TooLong { name } => format!("${{{name}}}"),
             Self::Unclosed => "${".to_owned(),
         }
     }
@@ -28,6 +34,7 @@ impl EnvironmentError {
             Self::NotSet { name } => {
                 format!("set it before the start: `{name}=... eyewitness run`, or `Environment=` in the systemd unit")
             }
+            Self::TooLong { .. } => "put a shorter value into the environment".to_owned(),
             Self::Unclosed | Self::Name { .. } => {
                 "write `${NAME}` for a variable of the environment, `$${` for the characters themselves".to_owned()
             }
@@ -105,6 +112,11 @@ fn expand_with(
         }
         match variable(&text[from..], lookup) {
             Ok((value, length)) => {
+                if expanded.text.len() + value.len() > LONGEST {
+                    let name = text[from..from + length - 1].to_owned();
+                    errors.push(EnvironmentError::TooLong { name });
+                    break;
+                }
                 expanded.text.push_str(&fit(at, value));
                 expanded.from_environment = true;
                 from += length;
@@ -155,6 +167,15 @@ mod tests {
                 EnvironmentError::Unclosed
             ]
         );
+    }
+
+    #[test]
+    fn what_comes_of_large_variables_is_bounded() {
+        let large = |name: &str| (name == "LARGE").then(|| "x".repeat(40 << 10));
+        assert_eq!(expand("a${LARGE}b", &large).map(|e| e.text.len()).unwrap(), (40 << 10) + 2);
+        let too_long = [EnvironmentError::TooLong { name: "LARGE".into() }];
+        assert_eq!(expand(&"${LARGE}".repeat(1000), &large).err().unwrap(), too_long);
+        assert_eq!(too_long[0].to_string(), "with `LARGE` put in, this is longer than 64 KiB");
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Reading files: the config itself, and those that hold secrets. Bounded, and with an error for each way to fail.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 use super::problem::ConfigError;
+use crate::files;
 
-/// More than a config of hundreds of cameras needs.
+/// More than a config of as many cameras as there may be needs, each with rules and masks.
 const LARGEST_CONFIG: u64 = 1 << 20;
 
 /// More than any password.
@@ -21,12 +22,10 @@ pub(super) fn config(path: &Path) -> Result<String, ConfigError> {
     let unreadable = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => ConfigError::Missing { path: owned() },
         io::ErrorKind::IsADirectory => ConfigError::Folder { path: owned() },
+        io::ErrorKind::FileTooLarge => ConfigError::TooLarge { path: owned(), limit: LARGEST_CONFIG },
         _ => ConfigError::Unreadable { path: owned(), source },
     };
-    let bytes = bounded(path, LARGEST_CONFIG).map_err(unreadable)?;
-    if bytes.len() as u64 > LARGEST_CONFIG {
-        return Err(ConfigError::TooLarge { path: owned(), limit: LARGEST_CONFIG });
-    }
+    let bytes = files::read(path, LARGEST_CONFIG).map_err(unreadable)?;
     String::from_utf8(bytes).map_err(|error| {
         let offset = error.utf8_error().valid_up_to();
         let line = 1 + error.as_bytes()[..offset].iter().filter(|byte| **byte == b'\n').count();
@@ -41,11 +40,7 @@ pub(super) fn secret(path: &Path) -> Result<String, String> {
     if !is_file {
         return Err("it is not a file".to_owned());
     }
-    let bytes = bounded(path, LARGEST_SECRET).map_err(|error| reason(&error))?;
-    if bytes.len() as u64 > LARGEST_SECRET {
-        return Err(format!("it is larger than {} KiB", LARGEST_SECRET / 1024));
-    }
-    let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())?;
+    let text = files::read_text(path, LARGEST_SECRET).map_err(|error| reason(&error))?;
     let secret = text.trim_end_matches(['\n', '\r']);
     if secret.is_empty() { Err("it is empty".to_owned()) } else { Ok(secret.to_owned()) }
 }
@@ -57,13 +52,6 @@ pub(super) fn readable(path: &Path) -> Result<(), String> {
         Ok(_) => Err("it is not a file".to_owned()),
         Err(error) => Err(reason(&error)),
     }
-}
-
-/// At most one byte more than `limit`.
-fn bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 fn reason(error: &io::Error) -> String {

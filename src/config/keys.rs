@@ -203,9 +203,12 @@ static OUTBOX: Table = Table {
     many: false,
     doc: "Where events wait while the broker is away.",
     keys: &[
-        Key::new("path", Kind::Text, "\"/var/lib/eyewitness/outbox\"", "File of the waiting events.")
-            .default()
-            .later("waiting events are still kept in memory, so they do not survive a restart"),
+        Key::new(
+            "path",
+            Kind::Text,
+            "\"/var/lib/eyewitness/outbox\"",
+            "Folder of the waiting events; \"off\" keeps them in memory. Default: `outbox` in the state folder.",
+        ),
         Key::new("max_size", Kind::Size, "\"256MiB\"", "How much may wait; beyond it the oldest events go, counted.")
             .default(),
         Key::new("max_age", Kind::Duration, "\"7d\"", "How long an event may wait.").default(),
@@ -229,7 +232,8 @@ static MODEL: Table = Table {
             "runtime",
             Kind::Text,
             "\"/opt/onnxruntime/lib/libonnxruntime.so\"",
-            "The ONNX Runtime library. Default: `ORT_DYLIB_PATH`, then beside the program, then the system's library path.",
+            "The ONNX Runtime library. Default: `ORT_DYLIB_PATH`, then beside the program, in \
+             `../lib/eyewitness` from there, then the system's library path.",
         ),
         Key::new(
             "provider",

@@ -6,16 +6,17 @@ use std::path::{Path, PathBuf};
 
 use ::image::error::ImageError;
 use ::image::metadata::Orientation;
-use ::image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
+use ::image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
-use super::jpeg;
+use super::{jpeg, webp};
 use crate::frame::{Colour, Matrix, Picture, PixelFormat, Range};
 
 /// Longest side that is read, in pixels.
 const MAX_SIDE: u32 = 16_384;
 /// Most pixels that are read.
 const MAX_PIXELS: u64 = 64_000_000;
-/// Most bytes that the decoded picture may take, before it becomes RGB.
+/// Most bytes that the decoded picture may take, before it becomes RGB, and that its file may have: an uncompressed picture of
+/// the most pixels fits.
 const MAX_BYTES: u64 = 256 << 20;
 
 /// Why a picture file could not be read.
@@ -38,6 +39,11 @@ pub enum ReadError {
         MAX_BYTES >> 20
     )]
     TooLarge { path: PathBuf, width: u32, height: u32 },
+    #[error(
+        "`{path}` has {bytes} bytes; the limit is {} MiB: this is hardly the file that was meant",
+        MAX_BYTES >> 20
+    )]
+    TooManyBytes { path: PathBuf, bytes: u64 },
 }
 
 /// Reads a PNG, JPEG, WebP, BMP or GIF (its first picture) as [`PixelFormat::Rgb`], turned upright as its EXIF orientation
@@ -47,14 +53,11 @@ pub enum ReadError {
 /// # Errors
 /// [`ReadError`]
 pub fn read_file(path: &Path) -> Result<Picture, ReadError> {
-    let (mut decoder, format) = open(path)?;
+    let mut decoder = open(path)?;
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
     if width > MAX_SIDE || height > MAX_SIDE || pixels > MAX_PIXELS || decoder.total_bytes() > MAX_BYTES {
         return Err(ReadError::TooLarge { path: path.to_owned(), width, height });
-    }
-    if format == ImageFormat::Jpeg {
-        whole_jpeg(path)?;
     }
     // A damaged EXIF block is no reason to refuse the pixels.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
@@ -69,30 +72,46 @@ pub fn read_file(path: &Path) -> Result<Picture, ReadError> {
         .map_err(|_| ReadError::NotAPicture { path: path.to_owned() })
 }
 
-fn open(path: &Path) -> Result<(impl ImageDecoder + 'static, ImageFormat), ReadError> {
+fn open(path: &Path) -> Result<impl ImageDecoder + 'static, ReadError> {
     let unreadable = unreadable(path);
     let file = File::open(path).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
     if metadata.is_dir() {
         return Err(unreadable(io::ErrorKind::IsADirectory.into()));
     }
-    if metadata.is_file() && metadata.len() == 0 {
+    if metadata.len() == 0 && metadata.is_file() {
         return Err(ReadError::Empty { path: path.to_owned() });
     }
+    // A pipe or a device could keep us waiting for ever, or never end.
+    if !metadata.is_file() {
+        return Err(unreadable(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")));
+    }
+    if metadata.len() > MAX_BYTES {
+        return Err(ReadError::TooManyBytes { path: path.to_owned(), bytes: metadata.len() });
+    }
     let mut reader = ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(unreadable)?;
-    // Our own limits are checked on the header; the crate's would refuse with fewer words.
-    reader.no_limits();
+    // Our own limits on sides and pixels are checked on the header, as the crate's would refuse with fewer words. This one is for
+    // what is packed beside the pixels: a colour profile of a megabyte may unpack to a gigabyte.
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(MAX_BYTES);
+    reader.limits(limits);
     let format = reader.format().ok_or_else(|| ReadError::NotAPicture { path: path.to_owned() })?;
-    let decoder = reader.into_decoder().map_err(|source| match source {
+    whole(path, format)?;
+    reader.into_decoder().map_err(|source| match source {
         ImageError::Unsupported(_) => ReadError::NotAPicture { path: path.to_owned() },
         source => ReadError::Damaged { path: path.to_owned(), source },
-    })?;
-    Ok((decoder, format))
+    })
 }
 
-fn whole_jpeg(path: &Path) -> Result<(), ReadError> {
-    let file = File::open(path).map_err(unreadable(path))?;
-    if jpeg::is_whole(BufReader::new(file)).map_err(unreadable(path))? {
+/// What the decoders do not notice.
+fn whole(path: &Path, format: ImageFormat) -> Result<(), ReadError> {
+    let file = || File::open(path).map(BufReader::new).map_err(unreadable(path));
+    let whole = match format {
+        ImageFormat::Jpeg => jpeg::is_whole(file()?),
+        ImageFormat::WebP => webp::is_whole(file()?),
+        _ => return Ok(()),
+    };
+    if whole.map_err(unreadable(path))? {
         return Ok(());
     }
     let source = ImageError::IoError(io::ErrorKind::UnexpectedEof.into());
@@ -180,6 +199,37 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let error = read_file(&written(folder.path(), "huge.bmp", &header)).unwrap_err();
         assert!(error.to_string().contains("20000x20000 pixels; the limit is 16384 on a side"), "{error}");
+    }
+
+    /// A file without content that says to have more than can be: nothing is read of it.
+    #[test]
+    fn a_huge_file_and_a_device_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("huge.png");
+        File::create(&path).unwrap().set_len(MAX_BYTES + 1).unwrap();
+        let error = read_file(&path).unwrap_err().to_string();
+        assert!(error.contains("has 268435457 bytes; the limit is 256 MiB"), "{error}");
+        assert!(matches!(read_file(Path::new("/dev/zero")), Err(ReadError::Unreadable { .. })));
+    }
+
+    /// Found by fuzzing: memory was taken for as much as a chunk says to have.
+    #[test]
+    fn a_webp_that_says_to_have_a_gigabyte_of_exif_is_damaged() {
+        let mut bytes = encoded(ImageFormat::WebP);
+        let chunk = u32::from_le_bytes(bytes[16..20].try_into().unwrap());
+        // From a simple file to an extended one: a header with the flag for EXIF, the picture as it was, and the chunk.
+        let picture = bytes.split_off(12);
+        bytes[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
+        bytes.extend(b"VP8X\x0a\0\0\0\x08\0\0\0\x3f\0\0\x2f\0\0");
+        bytes.extend(&picture);
+        bytes.extend(std::iter::repeat_n(0, chunk as usize % 2));
+        let folder = tempfile::tempdir().unwrap();
+        bytes.extend(b"EXIF\x02\0\0\0ab");
+        read_file(&written(folder.path(), "whole.webp", &bytes)).unwrap();
+        let size = bytes.len() - 6..bytes.len() - 2;
+        bytes[size].copy_from_slice(&0x3fff_ffff_u32.to_le_bytes());
+        let error = read_file(&written(folder.path(), "huge.webp", &bytes)).unwrap_err();
+        assert!(matches!(error, ReadError::Damaged { .. }), "{error}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod jpeg;
 mod mask;
 mod tensor;
 mod thumbnail;
+mod webp;
 
 pub use file::{ReadError, read_file};
 pub use tensor::{Filter, Geometry, Preprocessor};

@@ -1,13 +1,16 @@
 //! Reading the journal back: the records of a camera in a stretch of time, and the time that the journal covers.
 
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
 use super::files;
 use super::record::Record;
+
+/// A line has some hundred bytes; one that is longer was not written here and is passed over.
+const LONGEST_LINE: u64 = 16 << 10;
 
 /// What a journal holds of a camera.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -40,19 +43,34 @@ pub fn read(path: &Path, camera: &str, from: Timestamp, to: Timestamp) -> Result
     };
     let mut read = Read::default();
     for (_, file) in files::list(path).map_err(error)? {
-        let text = match fs::read(file) {
-            Ok(text) => text,
+        let file = match File::open(file) {
+            Ok(file) => file,
             // The daemon may just have dropped its oldest.
             Err(gone) if gone.kind() == io::ErrorKind::NotFound => continue,
             Err(other) => return Err(error(other)),
         };
-        text.split(|byte| *byte == b'\n')
-            .filter_map(|line| serde_json::from_slice(line).ok())
-            .for_each(|record| read.take(record, camera, from, to));
+        let mut lines = BufReader::new(file);
+        let mut line = Vec::new();
+        while next_line(&mut lines, &mut line).map_err(error)? {
+            if let Ok(record) = serde_json::from_slice(&line) {
+                read.take(record, camera, from, to);
+            }
+        }
     }
     read.records.sort_by_key(Record::from);
     read.cameras.sort_unstable();
     Ok(read)
+}
+
+/// The next line into `line`, which is empty if it was too long; whether there was one.
+fn next_line(file: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+    line.clear();
+    let read = file.take(LONGEST_LINE).read_until(b'\n', line)?;
+    if read as u64 == LONGEST_LINE && line.last() != Some(&b'\n') {
+        line.clear();
+        file.skip_until(b'\n')?;
+    }
+    Ok(read > 0)
 }
 
 impl Read {
@@ -73,6 +91,8 @@ impl Read {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn at(second: i64) -> Timestamp {
@@ -100,6 +120,14 @@ mod tests {
         assert_eq!(read.cameras, ["door", "yard"]);
         let nobody = super::read(folder.path(), "attic", at(25), at(35)).unwrap();
         assert_eq!((nobody.records.len(), nobody.covers), (0, None));
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let long = format!("{{\"x\":\"{}\"}}\n", "y".repeat(1 << 20));
+        fs::write(folder.path().join("00000001.jsonl"), line("door", 10, 20) + &long + &line("door", 20, 29)).unwrap();
+        assert_eq!(super::read(folder.path(), "door", at(0), at(99)).unwrap().records.len(), 2);
     }
 
     #[test]

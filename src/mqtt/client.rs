@@ -29,7 +29,7 @@ const REQUESTS: usize = 512;
 /// Things that happened and were not looked at yet. The polling task waits when it is full.
 const EVENTS: usize = 512;
 /// The largest packet that a broker may send us: commands are small.
-const MAX_INCOMING: u32 = 256 << 10;
+pub(super) const MAX_INCOMING: u32 = 256 << 10;
 /// rumqttc takes no shorter keep-alive.
 const MIN_KEEP_ALIVE: Duration = Duration::from_secs(5);
 

@@ -9,6 +9,7 @@ mod birth;
 mod client;
 mod diagnosis;
 mod home;
+mod incoming;
 mod isolation;
 mod limits;
 mod message;
@@ -24,6 +25,8 @@ mod turn;
 mod watch;
 mod window;
 
+#[doc(hidden)]
+pub use incoming::incoming;
 pub use probe::probe;
 pub use reason::Reason;
 pub use run::{Cameras, Connection, ConnectionState, Inputs, run};

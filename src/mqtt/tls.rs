@@ -1,7 +1,6 @@
 //! TLS as the settings say: which authorities are trusted, and with which certificate we show ourselves. The files are
 //! read at each connect, so that a renewed certificate needs no restart.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,6 +13,10 @@ use tracing::warn;
 
 use super::reason::Reason;
 use super::settings::{ClientCertificate, Tls};
+use crate::files;
+
+/// A system's authorities all together have a quarter of it.
+const LARGEST_PEM: u64 = 1 << 20;
 
 /// The client's side of TLS.
 ///
@@ -90,7 +93,7 @@ fn key(client: &ClientCertificate) -> Result<PrivateKeyDer<'static>, Reason> {
 }
 
 fn read(path: &Path, role: &'static str) -> Result<Vec<u8>, Reason> {
-    fs::read(path).map_err(|error| Reason::File {
+    files::read(path, LARGEST_PEM).map_err(|error| Reason::File {
         path: path.to_owned(),
         role,
         problem: format!("cannot be read: {error}"),
@@ -138,6 +141,8 @@ impl ServerCertVerifier for NoVerification {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use std::path::PathBuf;
 
     use super::*;

@@ -1,12 +1,15 @@
 //! `config.json` to the measures of an Idefics3 model. What a graph of ours could not do is refused here, in words.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::weights::{Architecture, Text, Vision};
+use crate::files;
+
+/// Published ones have some kilobytes.
+const LARGEST: u64 = 1 << 20;
 
 /// Why a `config.json` says nothing about a model that can be built here.
 #[derive(Debug, thiserror::Error)]
@@ -116,7 +119,7 @@ impl Architecture {
     /// [`ArchitectureError`]
     pub fn read(folder: &Path) -> Result<Self, ArchitectureError> {
         let path = folder.join("config.json");
-        let text = match fs::read(&path) {
+        let text = match files::read(&path, LARGEST) {
             Ok(text) => text,
             Err(source) => return Err(ArchitectureError::Read { path, source }),
         };
@@ -262,6 +265,8 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use serde_json::{Value, json};
 
     use super::*;

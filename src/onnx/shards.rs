@@ -1,7 +1,7 @@
 //! `model.safetensors`, or the shards that `model.safetensors.index.json` lists. Only the tensors that are asked for are read.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Component, Path, PathBuf};
@@ -18,6 +18,9 @@ const INDEX: &str = "model.safetensors.index.json";
 
 /// A header is some hundred bytes for each tensor.
 const LARGEST_HEADER: u64 = 100 << 20;
+
+/// An index has some hundred bytes for each tensor too; those of models of hundreds of billions have 10 MB.
+const LARGEST_INDEX: u64 = 64 << 20;
 
 const EMBED: &str = "model.text_model.embed_tokens.weight";
 const HEAD: &str = "lm_head.weight";
@@ -127,7 +130,8 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, SafetensorsError> {
     if whole.is_file() || !path.is_file() {
         return Ok(vec![whole]);
     }
-    let text = fs::read(&path).map_err(|source| SafetensorsError::Read { path: path.clone(), source })?;
+    let text = crate::files::read(&path, LARGEST_INDEX)
+        .map_err(|source| SafetensorsError::Read { path: path.clone(), source })?;
     let Ok(index) = serde_json::from_slice::<Index>(&text) else { return Err(SafetensorsError::Index { path }) };
     let names: BTreeSet<&str> = index.weight_map.values().map(String::as_str).collect();
     // A name that leads out of the folder would read whatever its author likes.
@@ -185,6 +189,8 @@ impl Shard {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use safetensors::tensor::TensorView;
 
     use super::*;

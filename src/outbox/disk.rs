@@ -108,13 +108,11 @@ impl Disk {
         guarded(|| {
             let write = self.db()?.begin_write()?;
             {
-                let mut listed = write.open_table(LISTED)?;
-                let mut rows = write.open_table(ROWS)?;
+                let (mut listed, mut rows) = (write.open_table(LISTED)?, write.open_table(ROWS)?);
                 for (entry, event) in &batch.inserts {
-                    let id = keys.on_disk(entry.id);
-                    let entry = Listed { id, ..entry.clone() };
-                    listed.insert(id.0, row::write_listed(&entry).as_slice())?;
-                    rows.insert(id.0, row::write_row(id, entry.added, event).as_slice())?;
+                    let entry = Listed { id: keys.on_disk(entry.id), ..entry.clone() };
+                    listed.insert(entry.id.0, row::write_listed(&entry).as_slice())?;
+                    rows.insert(entry.id.0, row::write_row(entry.id, entry.added, event).as_slice())?;
                 }
                 for id in batch.removals.iter().map(|id| keys.on_disk(*id)) {
                     listed.remove(id.0)?;
@@ -125,30 +123,6 @@ impl Disk {
                     let (last_row, waiting_from) = (keys.on_disk(record.last_row), keys.on_disk(record.waiting_from));
                     let record = Record { last_row, waiting_from, ..record.clone() };
                     cameras.insert(record.past.camera.as_str(), row::write_record(&record).as_slice())?;
-                }
-            }
-            write.commit()?;
-            Ok(())
-        })
-    }
-
-    /// Puts rows and records into it as they are.
-    ///
-    /// # Errors
-    /// [`Trouble`]
-    pub(super) fn restore(&self, rows: &[(Listed, Event)], records: &[Record]) -> Result<(), Trouble> {
-        guarded(|| {
-            let write = self.db()?.begin_write()?;
-            {
-                let mut listed = write.open_table(LISTED)?;
-                let mut table = write.open_table(ROWS)?;
-                for (entry, event) in rows {
-                    listed.insert(entry.id.0, row::write_listed(entry).as_slice())?;
-                    table.insert(entry.id.0, row::write_row(entry.id, entry.added, event).as_slice())?;
-                }
-                let mut cameras = write.open_table(CAMERAS)?;
-                for record in records {
-                    cameras.insert(record.past.camera.as_str(), row::write_record(record).as_slice())?;
                 }
             }
             write.commit()?;

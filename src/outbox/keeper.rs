@@ -1,6 +1,7 @@
 //! The thread that owns the database: writes what came meanwhile as one transaction, reads ahead of the consumer, and
 //! gets over whatever is wrong with the disk.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,12 +11,17 @@ use super::disk::Disk;
 use super::index::RowId;
 use super::keys::Keys;
 use super::queue::Batch;
-use super::salvage;
+use super::row::Listed;
+use super::salvage::Saved;
 use super::shared::{Keeping, Shared};
 use super::store::{Medium, Trouble};
 use crate::backoff::Backoff;
 use crate::clock::Moment;
 
+/// So many bytes of rows that were saved go into the new file at once.
+const SALVAGE_AT_ONCE: usize = 4 << 20;
+/// A disk that can neither be written nor read for that long may never come back: nobody waits for the rows on it.
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(60);
 /// A file that is damaged again within that time is no matter of one bad block.
 const DAMAGED_AGAIN: Duration = Duration::from_secs(60);
 
@@ -28,6 +34,8 @@ pub(super) struct Keeper {
     backoff: Backoff,
     /// The disk is out of order and tried again then, on the monotonic clock.
     retry_at: Option<Duration>,
+    /// Since then, it cannot even be read.
+    away_since: Option<Moment>,
     /// The file is to be set aside before anything else.
     damage: Option<Trouble>,
     damaged_at: Option<Moment>,
@@ -55,6 +63,7 @@ impl Keeper {
             keys: Keys::default(),
             backoff,
             retry_at: None,
+            away_since: None,
             damage: None,
             damaged_at: None,
             wrote: false,
@@ -207,11 +216,18 @@ impl Keeper {
     }
 
     fn again_later(&mut self, trouble: &Trouble) {
-        let wait = self.backoff.wait();
-        self.retry_at = Some(self.shared.clock.now().mono + wait);
+        let (wait, now) = (self.backoff.wait(), self.shared.clock.now());
+        self.retry_at = Some(now.mono + wait);
         let words = self.words(trouble);
         debug!(reason = words, wait_s = wait.as_secs(), "the outbox is tried again");
-        self.shared.lock().keeping = Keeping::Failing(words);
+        let given_up = now.since(*self.away_since.get_or_insert(now)) > GIVEN_UP_AFTER;
+        let mut inner = self.shared.lock();
+        inner.keeping = Keeping::Failing(words);
+        if given_up {
+            inner.queue.strand();
+            drop(inner);
+            self.shared.ready.notify_one();
+        }
     }
 
     fn words(&self, trouble: &Trouble) -> String {
@@ -247,13 +263,17 @@ impl Keeper {
         inner.note(removed, now);
         drop(inner);
         self.disk = Some(disk);
+        self.away_since = None;
         self.shared.ready.notify_one();
         Ok(())
     }
 
     fn open(&mut self) -> Result<Disk, Trouble> {
         let mut disk = Disk::new(self.medium.open()?)?;
-        disk.compact(self.medium.length())?;
+        // Not in the middle of trouble: it writes.
+        if self.retry_at.is_none() && self.away_since.is_none() {
+            disk.compact(self.medium.length())?;
+        }
         Ok(disk)
     }
 
@@ -263,10 +283,9 @@ impl Keeper {
         let length = self.medium.length();
         let aside =
             self.medium.set_aside(trouble, now.wall).map_err(|error| Trouble::Failing(super::disk::words(&error)))?;
-        let saved = self.medium.aside().and_then(salvage::read).unwrap_or_default();
-        let disk = self.open()?;
-        disk.restore(&saved.rows, &saved.records)?;
-        let (rows, cameras, reason) = (saved.rows.len(), saved.records.len(), self.words(trouble));
+        let disk = Disk::new(self.medium.open()?)?;
+        let (rows, cameras) = self.salvage(&disk)?;
+        let reason = self.words(trouble);
         match trouble {
             Trouble::Newer(_) => warn!(
                 reason,
@@ -285,6 +304,34 @@ impl Keeper {
             ),
         }
         Ok(disk)
+    }
+
+    /// Puts what can be read of the file that was set aside into the new one: numbers of rows and cameras.
+    fn salvage(&self, disk: &Disk) -> Result<(usize, usize), Trouble> {
+        // What cannot be read is lost, which the log says.
+        let Ok(mut saved) = self.medium.aside().and_then(Saved::read) else { return Ok((0, 0)) };
+        let known = Keys::default();
+        disk.commit(&Batch { records: saved.records(), ..Batch::default() }, &known)?;
+        let Ok(file) = self.medium.aside() else { return Ok((0, saved.records().len())) };
+        let (mut batch, mut bytes, mut result) = (Batch::default(), 0, Ok(()));
+        let mut seen = BTreeSet::new();
+        // A bad block ends the reading there; what came before it is saved.
+        let _ = saved.rows(file, |row| {
+            if result.is_err() || !seen.insert(row.id) {
+                return;
+            }
+            let listed = Listed::of(&row);
+            bytes += listed.bytes as usize;
+            batch.inserts.push((listed, Arc::new(row.event)));
+            if bytes > SALVAGE_AT_ONCE {
+                result = disk.commit(&std::mem::take(&mut batch), &known);
+                bytes = 0;
+            }
+        });
+        result?;
+        batch.records = saved.records();
+        disk.commit(&batch, &known)?;
+        Ok((seen.len(), batch.records.len()))
     }
 
     /// The last transaction.
@@ -313,5 +360,6 @@ impl Drop for Keeper {
         drop(inner);
         self.shared.ready.notify_one();
         self.shared.ended.send_replace(true);
+        self.shared.work.notify_all();
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct Past {
 }
 
 impl Past {
-    fn new(camera: CameraId) -> Self {
+    pub(super) fn new(camera: CameraId) -> Self {
         Self { camera, seq: 0, words: None, running: None }
     }
 

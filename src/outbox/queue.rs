@@ -326,7 +326,7 @@ fn age(entry: &Entry, now: Moment) -> Duration {
 }
 
 /// Ends and alerts: whoever switches something on has to hear when to switch it off.
-fn goes_last(event: &Event) -> bool {
+pub(super) fn goes_last(event: &Event) -> bool {
     event.kind == Kind::End
         || event.cause == Cause::Tamper
         || event.rules.values().any(|rule| rule.answer == YesNo::Yes)

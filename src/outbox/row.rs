@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::index::RowId;
 use super::past::{Past, Record};
+use super::queue::goes_last;
 use crate::event::{Event, MAX_JSON};
 use crate::ids::CameraId;
 
@@ -37,6 +38,18 @@ pub(super) struct Listed {
     /// Milliseconds of Unix time.
     pub(super) added: i64,
     pub(super) last: bool,
+}
+
+impl Listed {
+    pub(super) fn of(row: &Row) -> Self {
+        Self {
+            id: row.id,
+            camera: row.event.camera.clone(),
+            bytes: u32::try_from(row.event.to_json().len()).unwrap_or(u32::MAX),
+            added: row.added,
+            last: goes_last(&row.event),
+        }
+    }
 }
 
 pub(super) fn write_row(id: RowId, added: i64, event: &Event) -> Vec<u8> {
@@ -78,6 +91,19 @@ pub(super) fn read_listed(id: RowId, bytes: &[u8]) -> Option<Listed> {
     let camera = CameraId::new(std::str::from_utf8(camera).ok()?).ok()?;
     let added = u64_at(head, 8)?.cast_signed();
     Some(Listed { id, camera, bytes: u32_at(head, 4)?, added, last: head[16] != 0 })
+}
+
+/// How many bytes are needed to know whether a row or record begins here.
+pub(super) fn needs(mark: [u8; 8], bytes: &[u8]) -> usize {
+    let known = bytes.len().min(mark.len());
+    if bytes[..known] != mark[..known] {
+        return 0;
+    }
+    match u32_at(bytes, 24) {
+        Some(length) if length as usize <= MAX_BODY => HEAD + length as usize,
+        Some(_) => 0,
+        None => HEAD,
+    }
 }
 
 /// How many bytes the row or record has that begins here; `None` if there is none.

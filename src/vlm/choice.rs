@@ -12,9 +12,13 @@ use super::precision::Part;
 use super::provider;
 use super::runtime;
 use super::settings::{Precision, Provider};
+use crate::files;
 
 /// In the model set's folder, or under the cache folder with the set's name before it.
 const FILE: &str = "tuned.json";
+
+/// A choice has some hundred bytes.
+const LARGEST: u64 = 1 << 20;
 const SCHEMA: &str = "eyewitness.tuned.v1";
 
 /// The best way to run one set on one device.
@@ -108,7 +112,14 @@ impl Choice {
 /// The choice for `set` on this device, if one was made. One that does not hold here is logged and passed over.
 pub(super) fn find(set: &Path, cache: Option<&Path>, here: &Device) -> Option<Choice> {
     for path in places(set, cache) {
-        let Ok(text) = fs::read(&path) else { continue };
+        let text = match files::read(&path, LARGEST) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                tracing::warn!(file = %path.display(), %error, "what was tuned is not followed: run `eyewitness models tune` again");
+                continue;
+            }
+            Err(_) => continue,
+        };
         let ignored = |why: &str| {
             tracing::warn!(file = %path.display(), why, "what was tuned is not followed: run `eyewitness models tune` again");
         };

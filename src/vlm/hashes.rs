@@ -1,7 +1,7 @@
 //! SHA-256 of files, remembered by size and time of change: the graphs of a large set take longer to hash than to map.
 
 use std::collections::BTreeMap;
-use std::fs::{self, Metadata};
+use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -9,6 +9,10 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::optimised;
+use crate::files;
+
+/// Room for some thousand graphs; what has more was not written here.
+const LARGEST: u64 = 1 << 20;
 
 /// A file that was changed this shortly before it was hashed could change again without its time showing it.
 const SETTLED: Duration = Duration::from_secs(3);
@@ -32,7 +36,7 @@ pub(super) struct Hashes {
 impl Hashes {
     pub(super) fn open(cache: &Path) -> Self {
         let file = cache.join("known").join("hashes.json");
-        let read = fs::read(&file).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        let read = files::read(&file, LARGEST).ok().and_then(|text| serde_json::from_slice(&text).ok());
         Self { file, entries: read.unwrap_or_default(), news: false }
     }
 
@@ -71,6 +75,8 @@ fn stamp(metadata: &Metadata) -> io::Result<(u64, Duration)> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::optimised;
 use super::placement::Placement;
+use crate::files;
+
+/// What is written here has some hundred bytes; more is as if it were not there.
+const LARGEST: u64 = 1 << 20;
 
 /// Files of a set, besides its graphs, that decide whether it works.
 const SIDE_FILES: [&str; 7] = [
@@ -49,7 +53,7 @@ impl Place {
     }
 
     pub(super) fn read(&self) -> Option<Known> {
-        serde_json::from_slice(&fs::read(&self.0).ok()?).ok()
+        serde_json::from_slice(&files::read(&self.0, LARGEST).ok()?).ok()
     }
 
     pub(super) fn write(&self, known: &Known) -> io::Result<()> {

@@ -5,6 +5,7 @@
 //! `decoder` running on a `provider` of the `runtime`.
 
 mod call;
+mod caught;
 mod choice;
 mod decoder;
 mod embed;

@@ -5,8 +5,13 @@ use minijinja::Environment;
 use serde::Serialize;
 use tokenizers::Tokenizer;
 
+use super::caught::caught;
+
 /// How the template writes a picture.
 const MARKER: &str = "<image>";
+
+/// Steps of a template's program: published ones take some hundred, and one that loops for ever must not hold up the start.
+const MOST_STEPS: u64 = 100_000;
 
 /// Ids of the tokens that stand for a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,7 +130,7 @@ impl Prompts {
 
     /// The words of an answer.
     pub(super) fn words(&self, ids: &[u32]) -> Result<String, PromptError> {
-        let text = self.tokenizer.decode(ids, true).map_err(|e| PromptError::Tokenizer { reason: e.to_string() })?;
+        let text = caught(|| self.tokenizer.decode(ids, true)).map_err(|reason| PromptError::Tokenizer { reason })?;
         Ok(text.trim().to_owned())
     }
 
@@ -140,14 +145,15 @@ impl Prompts {
         // As the transformers library sets them for chat templates.
         environment.set_trim_blocks(true);
         environment.set_lstrip_blocks(true);
+        environment.set_fuel(Some(MOST_STEPS));
         let message = Message { role: "user", content: [Content::Image, Content::Text { text }] };
         let chat = Chat { messages: [message], add_generation_prompt: true };
         environment.render_str(&self.template, chat).map_err(|e| PromptError::Template { reason: e.to_string() })
     }
 
     fn tokenise(&self, text: &str) -> Result<Vec<i64>, PromptError> {
-        let encoding = self.tokenizer.encode_fast(text, false);
-        let encoding = encoding.map_err(|e| PromptError::Tokenizer { reason: e.to_string() })?;
+        let encoding = caught(|| self.tokenizer.encode_fast(text, false));
+        let encoding = encoding.map_err(|reason| PromptError::Tokenizer { reason })?;
         Ok(encoding.get_ids().iter().map(|id| i64::from(*id)).collect())
     }
 }
@@ -205,6 +211,9 @@ mod tests {
         let (mut prompts, _) = tiny();
         prompts.template = "{% for %}".into();
         assert!(matches!(prompts.build("x"), Err(PromptError::Template { .. })));
+        prompts.template =
+            "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}<image>".into();
+        assert!(matches!(prompts.build("x"), Err(PromptError::Template { reason }) if reason.contains("fuel")));
         prompts.template = "no picture".into();
         assert_eq!(prompts.build("x"), Err(PromptError::Picture { count: 0 }));
     }

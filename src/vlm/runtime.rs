@@ -35,7 +35,7 @@ pub enum RuntimeError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tried {
     pub path: PathBuf,
-    /// What names this place: "config", "ORT_DYLIB_PATH", "beside the binary", "system".
+    /// What names this place: "config", "ORT_DYLIB_PATH", "beside the binary", "of the package", "system".
     pub from: &'static str,
     pub why_not: String,
 }
@@ -53,8 +53,8 @@ fn lines(tried: &[Tried]) -> String {
 /// ONNX Runtime allows one environment per process, for good.
 static LOADED: Mutex<Option<Runtime>> = Mutex::new(None);
 
-/// The library named in the config and nothing else, or the first that works of `ORT_DYLIB_PATH`, beside the binary and the
-/// system's library path. The first call of a process decides; later ones get the same library.
+/// The library named in the config and nothing else, or the first that works of `ORT_DYLIB_PATH`, beside the binary, where
+/// packages put it (`../lib/eyewitness` from the binary) and the system's library path. The first call of a process decides; later ones get the same library.
 pub(super) fn load(configured: Option<&Path>) -> Result<Runtime, RuntimeError> {
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(runtime) = loaded.as_ref() {
@@ -106,6 +106,10 @@ fn candidates(configured: Option<&Path>) -> Vec<(PathBuf, &'static str)> {
     let mut found: Vec<_> = named.map(|path| (absolute(Path::new(&path)), "ORT_DYLIB_PATH")).into_iter().collect();
     if let Some(folder) = env::current_exe().ok().as_deref().and_then(Path::parent) {
         found.extend(NAMES.map(|name| (folder.join(name), "beside the binary")));
+        // A folder of our own: another program must not get our library, nor we one that the system updates under us.
+        if let Some(prefix) = folder.parent() {
+            found.push((prefix.join("lib/eyewitness").join(NAMES[0]), "of the package"));
+        }
     }
     found.extend(NAMES.map(|name| (PathBuf::from(name), "system")));
     found

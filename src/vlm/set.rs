@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use tokenizers::Tokenizer;
 
+use super::caught::caught;
 use super::precision::{self, GraphFile, Part};
-use super::prompt::ImageTokens;
+use super::prompt::{ImageTokens, PromptError, Prompts};
 use super::published::{Config, Generation, Preprocessor, Processor, Template};
 use super::settings::Precision;
+use crate::files;
 use crate::image::{Filter, Geometry};
 
 /// A set whose files are all there and fit together.
@@ -74,6 +76,12 @@ fn lines(problems: &[Problem]) -> String {
     problems.iter().map(|p| format!("\n  {}: {}; it should hold {}", p.file, p.wrong, p.wanted)).collect()
 }
 
+/// The largest published tokenizers have half of it; the other files have kilobytes.
+const LARGEST_TEXT: u64 = 64 << 20;
+
+/// Letters of a published template: some thousand.
+const LARGEST_TEMPLATE: u64 = 1 << 20;
+
 const CONFIG: &str = "the model's geometry, as published (`text_config`, `image_token_id`)";
 const PREPROCESSOR: &str = "how a picture becomes numbers (`max_image_size`, `resample`, `image_mean`, `image_std`)";
 const PROCESSOR: &str = "`image_seq_len`, the number of image tokens of one view";
@@ -103,6 +111,16 @@ impl ModelSet {
             Some(set) if reader.problems.is_empty() => Ok(set),
             _ => Err(SetError { folder: folder.to_owned(), problems: reader.problems }),
         }
+    }
+
+    /// Tokens that `text` becomes around a picture, with the picture's own: what a set's template and tokenizer make of it can be
+    /// tried without its graphs.
+    ///
+    /// # Errors
+    /// [`PromptError`]: the text, or the template, or the tokenizer is at fault.
+    pub fn prompt_tokens(&self, text: &str) -> Result<usize, PromptError> {
+        let prompts = Prompts::new(self.template.clone(), self.tokenizer.clone(), self.tokens, self.text.positions);
+        Ok(prompts.build(text)?.len(self.image_tokens))
     }
 
     /// Takes other graphs of the same set.
@@ -169,7 +187,7 @@ impl Reader<'_> {
     }
 
     fn text_file(&mut self, file: &str, wanted: &'static str) -> Option<String> {
-        match fs::read_to_string(self.folder.join(file)) {
+        match files::read_text(&self.folder.join(file), LARGEST_TEXT) {
             Ok(text) => Some(text),
             Err(error) => {
                 self.problem(file, unreadable(&error), wanted);
@@ -186,13 +204,24 @@ impl Reader<'_> {
     fn tokenizer(&mut self) -> Option<Tokenizer> {
         let file = "tokenizer.json";
         let text = self.text_file(file, TOKENIZER)?;
-        let read = Tokenizer::from_bytes(text.as_bytes());
+        // The library panics over what is no JSON, in some places.
+        if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&text) {
+            self.problem(file, error.to_string(), TOKENIZER);
+            return None;
+        }
+        let read = caught(|| Tokenizer::from_bytes(text.as_bytes()));
         read.map_err(|error| self.problem(file, format!("is no tokenizer ({error})"), TOKENIZER)).ok()
     }
 
     fn template(&mut self) -> Option<String> {
-        if let Ok(template) = fs::read_to_string(self.folder.join("chat_template.jinja")) {
-            return Some(template);
+        match files::read_text(&self.folder.join("chat_template.jinja"), LARGEST_TEMPLATE) {
+            Ok(template) => return Some(template),
+            // Older sets have it elsewhere.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                self.problem("chat_template.jinja", unreadable(&error), TEMPLATE);
+                return None;
+            }
         }
         for file in ["chat_template.json", "tokenizer_config.json"] {
             if self.folder.join(file).exists()

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 pub struct Settings {
     /// The model set's folder.
     pub path: PathBuf,
-    /// The ONNX Runtime library; `None`: `ORT_DYLIB_PATH`, beside the binary, the system's library path.
+    /// The ONNX Runtime library; `None`: `ORT_DYLIB_PATH`, beside the binary, the package's, the system's.
     pub runtime: Option<PathBuf>,
     pub provider: Provider,
     pub precision: Precision,

@@ -79,10 +79,7 @@ impl Made {
     pub fn rows(&self) -> Vec<(&'static str, String)> {
         let Self { stops, kills, freezes, lost_sessions, cameras, reloads, wrong_configs, pages, pages_failed } = self;
         vec![
-            (
-                "broker stopped, killed, frozen, without memory",
-                format!("{stops} {kills} {freezes} {lost_sessions}"),
-            ),
+            ("broker stopped, killed, frozen, without memory", format!("{stops} {kills} {freezes} {lost_sessions}")),
             ("camera outages", cameras.to_string()),
             ("configs changed, wrong ones", format!("{reloads} {wrong_configs}")),
             ("/healthz and /metrics asked, failed", format!("{pages} {pages_failed}")),

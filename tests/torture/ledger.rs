@@ -61,7 +61,8 @@ impl Ledger {
             seen.copies += 1;
             seen.unmarked += unmarked;
             if seen.print != print {
-                self.faults.push(format!("{} {} came with two different contents ({} and {id})", key.0, key.1, seen.id));
+                self.faults
+                    .push(format!("{} {} came with two different contents ({} and {id})", key.0, key.1, seen.id));
             }
             return;
         }
@@ -212,7 +213,8 @@ mod tests {
     #[test]
     fn an_event_is_read_from_its_json() {
         let json = |replayed| format!(r#"{{"id":"X","camera":"a","seq":7,"replayed":{replayed},"description":"b"}}"#);
-        let (first, again) = (Arrival::of(json(false).as_bytes()).unwrap(), Arrival::of(json(true).as_bytes()).unwrap());
+        let (first, again) =
+            (Arrival::of(json(false).as_bytes()).unwrap(), Arrival::of(json(true).as_bytes()).unwrap());
         assert_eq!((first.key.clone(), first.id.as_str()), (("a".to_owned(), 7), "X"));
         assert_eq!((first.replayed, again.replayed, first.print == again.print), (false, true, true));
         assert_eq!(Arrival::of(b"{}"), None);

@@ -6,10 +6,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 
 /// MQTT 5: CONNECT as `stuck` with a clean start and no keep-alive, SUBSCRIBE to `#` with QoS 1.
-const WORDS: [&[u8]; 2] = [
-    b"\x10\x12\x00\x04MQTT\x05\x02\x00\x00\x00\x00\x05stuck",
-    b"\x82\x07\x00\x01\x00\x00\x01#\x01",
-];
+const WORDS: [&[u8]; 2] =
+    [b"\x10\x12\x00\x04MQTT\x05\x02\x00\x00\x00\x00\x05stuck", b"\x82\x07\x00\x01\x00\x00\x01#\x01"];
 
 /// Lives until it is dropped.
 pub async fn subscribe(port: u16) -> TcpStream {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::compare::Compared;
 use super::frame_to_broker::FrameToBroker;
 use crate::cli::failure::Failure;
+use crate::files;
 use crate::measure::{Machine, Summary};
 
 /// Goes up when a field changes its meaning.
@@ -86,6 +87,9 @@ pub(super) struct Picture {
     pub(super) format: String,
 }
 
+/// A run has some kilobytes.
+const LARGEST: u64 = 16 << 20;
+
 impl Document {
     /// Reads what `--json` wrote.
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
@@ -95,7 +99,7 @@ impl Document {
                 "`{shown}` {why}\n  help: `--compare` takes what `eyewitness bench --json > {shown}` wrote"
             ))
         };
-        let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
+        let text = files::read_text(path, LARGEST).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => refused("cannot be compared with: there is no such file".into()),
             _ => refused(format!("cannot be read: {error}")),
         })?;

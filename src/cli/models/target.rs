@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::cli::failure::Failure;
+use crate::files;
 
 /// What a set of ours has in it: what it was made from. A folder without it is never replaced.
 pub(super) const MARK: &str = "eyewitness.json";
@@ -104,6 +105,9 @@ fn beside(source: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
+/// A mark has some kilobytes: names, sizes and hashes.
+const LARGEST_MARK: u64 = 1 << 20;
+
 fn free(source: &Path, place: &Path) -> Result<(), Failure> {
     if fs::symlink_metadata(place).is_err() {
         return Ok(());
@@ -114,7 +118,9 @@ fn free(source: &Path, place: &Path) -> Result<(), Failure> {
             "the new set cannot take the place of the one that it is made from: name another `--out`",
         ));
     }
-    let mark = fs::read(place.join(MARK)).ok().and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
+    let mark = files::read(&place.join(MARK), LARGEST_MARK)
+        .ok()
+        .and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
     if mark.is_some_and(|mark| mark["made_by"] == WRITER) && !place.is_symlink() {
         return Ok(());
     }

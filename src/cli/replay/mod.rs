@@ -36,6 +36,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::say;
 use crate::clock::Clock;
+use crate::files;
 use crate::service::StopSignals;
 use crate::source;
 use crate::telemetry;
@@ -108,9 +109,12 @@ fn setups(args: &ReplayArgs) -> Result<Vec<Setup>, Failure> {
     Ok(setups)
 }
 
+/// Labels of thousands of clips.
+const LARGEST_LABELS: u64 = 16 << 20;
+
 fn labels(path: &Path, clips: &[PathBuf]) -> Result<Labels, Failure> {
     let shown = path.display();
-    let text = fs::read(path).map_err(|error| {
+    let text = files::read(path, LARGEST_LABELS).map_err(|error| {
         let why = if error.kind() == std::io::ErrorKind::NotFound {
             "there is no such file".into()
         } else {

@@ -19,6 +19,12 @@ const FPS: f32 = 5.0;
 const MOST_FPS: f64 = 60.0;
 const TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Each takes threads, a connection and a decoder: more than one box has, whatever it is.
+const MOST_CAMERAS: usize = 64;
+
+/// Each is a question more about every picture that is described.
+const MOST_RULES: usize = 32;
+
 /// All cameras; each reports its own problems, and those that they have together.
 pub(super) fn read_all(file: &Section<'_>, prompt: &Arc<str>) -> Vec<CameraConfig> {
     let sections = file.sections("camera");
@@ -30,6 +36,7 @@ pub(super) fn read_all(file: &Section<'_>, prompt: &Arc<str>) -> Vec<CameraConfi
             if file.reader.is_empty() { "the file is empty: there is no camera" } else { "there is no camera" };
         file.reader.report(Problem::new(Code::Missing, message, help));
     }
+    let sections = at_most(MOST_CAMERAS, sections, "cameras", "let another box, or another `node`, watch the others");
     let mut names = Names::new("two cameras");
     sections.iter().filter_map(|section| read(section, prompt, &mut names)).collect()
 }
@@ -113,7 +120,22 @@ fn rules(camera: &Section<'_>) -> Vec<Rule> {
         let ask = model::question(section, "ask");
         Some(Rule { id: id?, ask: ask? })
     };
-    camera.sections("rule").iter().filter_map(read).collect()
+    let help = "put several questions into one, or let a second `[[camera]]` of the same `url` ask the others";
+    at_most(MOST_RULES, camera.sections("rule"), "rules of one camera", help).iter().filter_map(read).collect()
+}
+
+/// The first `most` tables; if there are more, the next one is where that is said.
+fn at_most<'a>(most: usize, mut sections: Vec<Section<'a>>, what: &str, help: &str) -> Vec<Section<'a>> {
+    if let Some(next) = sections.get(most) {
+        let message = format!("there are {} {what}; at most {most} are allowed", sections.len());
+        let problem = Problem::new(Code::WrongValue, message, help);
+        next.reader.report(match &next.header {
+            Some(header) => problem.at(header.clone(), "the first that is too many"),
+            None => problem,
+        });
+        sections.truncate(most);
+    }
+    sections
 }
 
 /// The names that are taken, and where.

@@ -75,14 +75,33 @@ fn log(section: &Section<'_>) -> LogSettings {
 
 fn outbox(section: &Section<'_>) -> outbox::Settings {
     let default = outbox::Settings::default();
-    section.not_yet("path");
     outbox::Settings {
-        path: section.path("path").map_or(default.path, |found| found.value),
+        path: outbox_path(section).unwrap_or(default.path),
         max_size: section
             .size("max_size", 64 << 10, "at least \"64KiB\", room for some events")
             .map_or(default.max_size, |found| found.value),
         max_age: section.duration("max_age", MINUTE..=365 * DAY).map_or(default.max_age, |found| found.value),
     }
+}
+
+/// As the config says, `off` being no folder; otherwise where this user's programs keep what they know.
+fn outbox_path(section: &Section<'_>) -> Option<PathBuf> {
+    match section.filled_text("path") {
+        Some(text) if text.value.trim() == "off" => Some("off".into()),
+        Some(text) => Some(section.reader.path(&text.value)),
+        None => state_folder_of(&|name| section.reader.variable(name)).map(|folder| folder.join("outbox")),
+    }
+}
+
+/// systemd's place for a service comes first. Root has no folder of its own: the system's is root's.
+fn state_folder_of(variable: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let service = variable("STATE_DIRECTORY").and_then(|folders| folders.split(':').next().map(PathBuf::from));
+    let home = || absolute("HOME").filter(|home| home != Path::new("/root") && home != Path::new("/"));
+    service
+        .filter(|folder| folder.is_absolute())
+        .or_else(|| absolute("XDG_STATE_HOME").map(|folder| folder.join("eyewitness")))
+        .or_else(|| home().map(|folder| folder.join(".local/state/eyewitness")))
 }
 
 fn explain(section: &Section<'_>) -> journal::Settings {
@@ -136,4 +155,21 @@ fn id<T>(section: &Section<'_>, name: &str, text: &Text, make: fn(&str) -> Resul
     };
     section.reader.report(Problem::new(Code::WrongValue, format!("`{name}`: {error}"), help).at(text.span.clone(), ""));
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_lies_where_the_service_or_the_user_has_its_place() {
+        let of = |pairs: &[(&str, &str)]| {
+            state_folder_of(&|name| pairs.iter().find(|pair| pair.0 == name).map(|pair| pair.1.to_owned()))
+        };
+        let all = [("STATE_DIRECTORY", "/var/lib/eyewitness:/b"), ("XDG_STATE_HOME", "/x"), ("HOME", "/home/ann")];
+        assert_eq!(of(&all), Some("/var/lib/eyewitness".into()));
+        assert_eq!(of(&all[1..]), Some("/x/eyewitness".into()));
+        assert_eq!(of(&all[2..]), Some("/home/ann/.local/state/eyewitness".into()));
+        assert_eq!((of(&[("HOME", "/root")]), of(&[])), (None, None));
+    }
 }

@@ -13,6 +13,12 @@ const POINT: &str = "write fractions of width and height, from the top left: `[0
 const POLYGON: &str = "a polygon is a list of at least three points `[x, y]`, fractions of the picture from its top left: \
                     `[[[0.0, 0.0], [0.25, 0.0], [0.25, 0.1]]]` is one polygon";
 
+/// Masks are painted anew for every picture; a view with more of them is better masked in one piece.
+const MOST_POLYGONS: usize = 64;
+
+/// A hedge along a whole picture needs some dozen.
+const MOST_POINTS: usize = 256;
+
 type Value<'a> = Spanned<DeValue<'a>>;
 
 /// The polygons of a key; those that are wrong are reported and left out.
@@ -26,6 +32,12 @@ pub(super) fn read(section: &Section<'_>, name: &str) -> Vec<Polygon> {
         let message = format!("`{name}` is a list of polygons, but this is one polygon");
         let problem = Problem::new(Code::WrongType, message, "put it into one more pair of brackets");
         section.reader.report(problem.at(value.span(), ""));
+        return Vec::new();
+    }
+    if let Some(next) = items.get(MOST_POLYGONS) {
+        let message = format!("`{name}` has {} polygons; at most {MOST_POLYGONS} are allowed", items.len());
+        let problem = Problem::new(Code::WrongValue, message, "join neighbours into one polygon");
+        section.reader.report(problem.at(next.span(), "the first that is too many"));
         return Vec::new();
     }
     items.iter().filter_map(|item| polygon(section, name, item)).collect()
@@ -43,6 +55,12 @@ fn polygon(section: &Section<'_>, name: &str, value: &Value<'_>) -> Option<Polyg
     if items.len() < 3 {
         let label = format!("points here: {}", items.len());
         return report(Code::WrongValue, format!("a polygon in `{name}` needs at least three points"), &label);
+    }
+    if let Some(next) = items.get(MOST_POINTS) {
+        let message = format!("a polygon in `{name}` has {} points; at most {MOST_POINTS} are allowed", items.len());
+        let problem = Problem::new(Code::WrongValue, message, "leave out points that lie nearly on a line");
+        section.reader.report(problem.at(next.span(), "the first that is too many"));
+        return None;
     }
     let points: Vec<_> = items.iter().map(|item| point(section, name, item)).collect();
     points.into_iter().collect::<Option<_>>().map(Polygon)

@@ -88,9 +88,16 @@ fn what_the_model_sees_depends_on_rules_unless_it_is_said() {
 }
 
 #[test]
+fn the_outbox_lies_where_it_is_told_to() {
+    let path = |text: &str| load(&format!("[outbox]\npath = \"{text}\"\n{CAMERA}")).config.outbox;
+    assert_eq!(path("/x").path, Path::new("/x"));
+    assert!(path("off").is_off() && !path("./off").is_off());
+}
+
+#[test]
 fn what_has_no_effect_yet_is_said() {
     let loaded = load(&format!(
-        "[mqtt]\nurl = \"mqtt://b\"\nhome_assistant = true\nsnapshots = \"event\"\n[outbox]\npath = \"/x\"\n\
+        "[mqtt]\nurl = \"mqtt://b\"\nhome_assistant = true\nsnapshots = \"event\"\n\
          [http]\nlisten = \"[::1]:80\"\n[model]\nbudget = \"1/s\"\n{CAMERA}[camera.gate]\nreuse_for = \"0s\"\nbudget = \"1/h\"\n"
     ));
     let notices: Vec<String> = loaded.notices.iter().map(Notice::to_string).collect();

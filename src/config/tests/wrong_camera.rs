@@ -99,3 +99,17 @@ fn rules() {
         report_camera("[[camera.rule]]\nid = \"Parcel?\"\nask = \"\"\n[[camera.rule]]\nid = 7\nask = true\n")
     );
 }
+
+#[test]
+fn more_than_a_box_can_take() {
+    let cameras = |count: usize| -> String {
+        (0..count).map(|i| format!("[[camera]]\nid = \"c{i}\"\nurl = \"test://\"\n")).collect()
+    };
+    assert_eq!(load(&cameras(64)).config.cameras.len(), 64);
+    snapshot!("most_cameras", report(&cameras(70)));
+    let rules: String = (0..33).map(|i| format!("[[camera.rule]]\nid = \"r{i}\"\nask = \"Is it {i}?\"\n")).collect();
+    snapshot!("most_rules", report_camera(&rules));
+    let points = vec!["[0.5, 0.5]"; 257].join(", ");
+    let polygons = vec!["[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]"; 65].join(", ");
+    snapshot!("most_places", report_camera(&format!("masks = [[{points}]]\nzones = [{polygons}]\n")));
+}

@@ -83,6 +83,16 @@ impl Queue {
         self.trim(now)
     }
 
+    /// The disk may never come back: its rows do not hold up those in memory any longer. Should it come back, they are
+    /// offered late.
+    pub(in crate::outbox) fn strand(&mut self) {
+        for (id, entry) in self.index.iter().filter(|(_, entry)| entry.stored == Stored::Yes) {
+            if !self.events.at_hand(id) {
+                self.lanes.remove(entry.lane, id);
+            }
+        }
+    }
+
     /// Compares what lies on disk with what is known. At the first contact, the rows of earlier runs are taken over.
     pub(in crate::outbox) fn contact(&mut self, contents: Contents, now: Moment) -> Removed {
         let first = !std::mem::replace(&mut self.adopted, true);
@@ -99,8 +109,12 @@ impl Queue {
             self.last_id = self.last_id.max(listed.id.0);
             there.insert(listed.id);
             if !first {
-                if self.index.get(listed.id).is_none() {
-                    self.removals.push(listed.id);
+                match self.index.get(listed.id) {
+                    None => self.removals.push(listed.id),
+                    Some(entry) if entry.stored == Stored::Yes && !self.out.contains(&listed.id) => {
+                        self.lanes.offer(entry.lane, listed.id);
+                    }
+                    Some(_) => {}
                 }
                 continue;
             }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use axum::body::HttpBody;
 use axum::extract::{Request, State};
-use axum::http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -73,7 +73,7 @@ const INDEX: &str = "\
 Eyewitness
 /healthz  whether the daemon lives
 /readyz   whether it does its work, and what keeps it from it (JSON)
-/metrics  its numbers (OpenMetrics)
+/metrics  its numbers, for Prometheus
 ";
 
 async fn index() -> &'static str {
@@ -96,9 +96,12 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response {
     }
 }
 
-async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let modern = accepted.into_iter().any(|value| value.contains("application/openmetrics-text"));
     match shared.look(|view| view.metrics()).await {
-        Some(text) => ([(CONTENT_TYPE, Metrics::CONTENT_TYPE)], text).into_response(),
+        Some(text) if modern => ([(CONTENT_TYPE, Metrics::CONTENT_TYPE)], text).into_response(),
+        Some(text) => ([(CONTENT_TYPE, Metrics::CLASSIC_TYPE)], Metrics::classic(&text)).into_response(),
         None => shared.late(),
     }
 }

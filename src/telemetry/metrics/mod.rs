@@ -2,6 +2,7 @@
 //! `eyewitness_`; each file below has one subject's.
 
 mod camera;
+mod classic;
 mod delivery;
 mod model;
 mod process;

@@ -95,6 +95,17 @@ fn the_process_has_its_usual_names() {
 }
 
 #[test]
+fn the_documentation_names_every_metric() {
+    const DOC: &str = include_str!("../../../docs/monitoring.md");
+    for (name, kind) in parse(&full().text()) {
+        let name = if kind == "counter" { format!("{name}_total") } else { name };
+        let row = DOC.lines().find(|line| line.starts_with('|') && line.contains(&format!("`{name}")));
+        let row = row.unwrap_or_else(|| panic!("`{name}` is not in docs/monitoring.md"));
+        assert!(row.contains(&format!("| {kind} |")), "{name} is a {kind}: {row}");
+    }
+}
+
+#[test]
 fn what_does_not_apply_has_no_series() {
     let metrics = full();
     metrics.outbox(OutboxFigures { durable: None, ..figures() });
