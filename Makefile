@@ -38,6 +38,7 @@ RELEASE := $(CURDIR)/target/release/eyewitness
 torture: build ## 1,000 kills and 200 broker outages under a stream of events, and an outage of an hour (docs/reliability.md)
 	EYEWITNESS_BINARY=$(RELEASE) EYEWITNESS_TORTURE_ROUNDS=$${ROUNDS:-1000} EYEWITNESS_TORTURE_OUTAGES=$${OUTAGES:-100} \
 	  EYEWITNESS_TORTURE_DAEMONS=$${DAEMONS:-50} $(CARGO) test --locked --test torture -- --nocapture
+	$(CARGO) test --locked --test rtsp_ends -- --ignored
 	@$(MAKE) --no-print-directory outage
 
 outage: build ## how fast 10,000 events leave after an outage; how long the program takes to start and to stop

@@ -32,11 +32,11 @@ use judge::ledger::{Key, print};
 use judge::listener::Listener;
 use judge::proxy::{Proxy, Record};
 use judge::stream;
-use support::mosquitto::{Mosquitto, Options};
+use support::mosquitto::{Mosquitto, Options, free_port};
 
 /// News of each camera come so often meanwhile, and for so long after everything has arrived.
 const NEWS_EVERY: Duration = Duration::from_millis(200);
-const NEWS_AFTER: Duration = Duration::from_secs(3);
+const NEWS_AFTER: Duration = Duration::from_secs(1);
 /// The promises.
 const ALL_WITHIN: Duration = Duration::from_secs(30);
 const NEWS_WITHIN: Duration = Duration::from_secs(1);
@@ -173,10 +173,11 @@ async fn it_is_ready_soon_and_stops_soon() {
     let broker = Mosquitto::open();
     let config = folder.path().join("eyewitness.toml");
     let text = format!(
-        "node = \"box\"\n[mqtt]\nurl = \"mqtt://127.0.0.1:{}\"\n[outbox]\npath = \"{}\"\n\
+        "node = \"box\"\nmqtt.url = \"mqtt://127.0.0.1:{}\"\noutbox.path = \"{}\"\nhttp.listen = \"127.0.0.1:{}\"\n\
          [[camera]]\nid = \"ball\"\nurl = \"test://\"\n",
         broker.port(),
-        folder.path().join("outbox").display()
+        folder.path().join("outbox").display(),
+        free_port()
     );
     fs::write(&config, text).unwrap();
     let (mut starts, mut stops) = (Vec::new(), Vec::new());

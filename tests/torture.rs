@@ -180,7 +180,11 @@ async fn kills_of_the_program() {
         kills += 1;
     }
     let mut last = Daemon::start(&binary, 0, &config, folder.path(), clock);
-    sleep(Duration::from_secs(4)).await;
+    let (begun_last, before) = (clock.now(), listener.with(|ledger| ledger.events()));
+    while listener.with(|ledger| ledger.events()) < before + 4 {
+        assert!(clock.now().since(begun_last) < Duration::from_secs(30), "nothing comes:\n{}", last.log_end());
+        sleep(Duration::from_millis(100)).await;
+    }
     let (status, took) = last.stop(clock).expect("it stops");
     assert!(status.success() && took < Duration::from_secs(5), "{status} after {took:?}:\n{}", last.log_end());
     let mut before = 0;
