@@ -5,7 +5,7 @@ CARGO ?= cargo
 
 export ORT_DYLIB_PATH ?= $(CURDIR)/.cache/onnxruntime/libonnxruntime.so
 
-.PHONY: help rust setup demo build test torture outage soak fuzz lint fmt bench bench-compare bench-peers gate-instructions clean
+.PHONY: help rust setup demo build test torture outage soak fuzz lint fmt bench bench-compare bench-peers gate-instructions deb deb-test deb-boot-test clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -71,6 +71,15 @@ bench-compare: setup .cache/python ## hold a description against a bare loop ove
 bench-peers: setup ## time to the first token against transformers, llama.cpp and usls (ARGS="--model DIR"; fetches 0.7 GB, builds for 15 minutes once)
 	@python3 benches/compare/peers/install.py
 	python3 benches/compare/peers.py $(ARGS)
+
+deb: setup ## build the Debian package, target/debian/eyewitness_VERSION_ARCH.deb (ARCH=arm64: says what a cross build needs)
+	@ARCH="$(ARCH)" scripts/deb.sh
+
+deb-test: setup ## install, use, upgrade, remove and purge the package in a fresh Debian 12 in a folder (root; fetches 300 MB once)
+	@scripts/deb-test.sh $(ARGS)
+
+deb-boot-test: setup ## boot that folder in namespaces and test the service under a real systemd (root)
+	@scripts/deb-boot-test.sh $(ARGS)
 
 clean: ## remove what was built and fetched
 	$(CARGO) clean

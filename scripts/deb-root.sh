@@ -1,6 +1,6 @@
 # Sourced by deb-test.sh and deb-boot-test.sh: a fresh Debian 12 in a folder, and words for what is checked in it.
 
-ROOT=target/debian/root
+ROOT=target/debian/root-$NAME
 BASE=target/debian/base
 ARCHIVES=target/debian/archives
 MIRROR=${MIRROR:-http://deb.debian.org/debian}
@@ -63,7 +63,7 @@ inside() {
         mount -t proc proc "$root/proc"
         mount --bind /dev "$root/dev"
         mount --bind "$archives" "$root/var/cache/apt/archives"
-        exec chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
+        exec chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp/home LANG=C.UTF-8 \
             DEBIAN_FRONTEND=noninteractive http_proxy="${http_proxy:-}" "$@"
     ' inside "$ROOT" "$@"
 }

@@ -6,6 +6,7 @@
 #   ARCH=arm64 scripts/deb.sh             for another architecture, where a cross toolchain is installed; else says what to do
 #   BINARY=FILE scripts/deb.sh            takes a program that was built already
 #   DEB_VERSION=0.1.0-2 scripts/deb.sh    default: the version of Cargo.toml, with -1
+#   COMPRESSION=gzip scripts/deb.sh       larger and sooner there, for tests
 #   DEB_MAINTAINER='Name <address>'       who answers for the package
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -58,7 +59,7 @@ build() {
         if [ -n "$lacking" ]; then
             mapfile -t lacking <<<"$lacking"
             die "this $HOST machine cannot build for $ARCH" \
-                "on a machine with $ARCH, \`make deb\` builds the package without anything of this" \
+                "on a machine with $ARCH, \`make deb\` builds the package without any of this" \
                 "or, for a cross build here:" "${lacking[@]/#/  }"
         fi
         export PKG_CONFIG_ALLOW_CROSS=1 PKG_CONFIG_LIBDIR="/usr/lib/$TRIPLE/pkgconfig:/usr/share/pkgconfig"
@@ -174,5 +175,5 @@ control
 find "$ROOT" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 OUT=target/debian/eyewitness_${VERSION}_$ARCH.deb
 # xz, which every dpkg reads. It saves little on the model and much on the program and the library.
-dpkg-deb --root-owner-group -Zxz --build "$ROOT" "$OUT" >/dev/null
+dpkg-deb --root-owner-group "-Z${COMPRESSION:-xz}" --build "$ROOT" "$OUT" >/dev/null
 say "deb: $OUT, $(($(stat -c %s "$OUT") / 1048576)) MiB, SHA-256 $(sha256sum "$OUT" | cut -d' ' -f1)"

@@ -18,6 +18,10 @@ mod live;
 mod reload;
 #[path = "cli/replay.rs"]
 mod replay;
+#[path = "cli/reports.rs"]
+mod reports;
+#[path = "cli/secrets.rs"]
+mod secrets;
 mod support;
 #[path = "cli/tune.rs"]
 mod tune;

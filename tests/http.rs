@@ -24,6 +24,8 @@ struct Shown {
     broker: Mutex<Condition>,
     metrics: Metrics,
     hangs: AtomicBool,
+    /// Somebody looks, and hangs.
+    hanging: AtomicBool,
     turned_away: AtomicU64,
 }
 
@@ -34,6 +36,7 @@ impl View for Shown {
 
     fn readiness(&self) -> Readiness {
         while self.hangs.load(Ordering::Relaxed) {
+            self.hanging.store(true, Ordering::Relaxed);
             std::thread::sleep(Duration::from_millis(5));
         }
         let camera = (CameraId::new("door").unwrap(), Condition::ok());
@@ -66,6 +69,7 @@ impl Page {
             broker: Mutex::new(Condition::ok()),
             metrics: Metrics::new(),
             hangs: AtomicBool::new(false),
+            hanging: AtomicBool::new(false),
             turned_away: AtomicU64::new(0),
         });
         let cancel = CancellationToken::new();
@@ -478,10 +482,12 @@ async fn garbage_harms_nobody() {
 async fn what_hangs_is_said_and_does_not_spread() {
     let page = Page::open(Limits { request_time: Duration::from_millis(100), looks: 1, ..limits() }).await;
     page.shown.hangs.store(true, Ordering::Relaxed);
+    let asked = Instant::now();
     for path in ["/readyz", "/metrics"] {
         let answer = page.get(path).await;
         assert_eq!((answer.status(), answer.body()), (503, "the daemon does not answer within 0.1 s\n"), "{path}");
     }
+    assert!(asked.elapsed() < 3 * SECOND, "{:?}", asked.elapsed());
     page.assert_alive().await;
     page.shown.hangs.store(false, Ordering::Relaxed);
     let again = async {
@@ -493,19 +499,34 @@ async fn what_hangs_is_said_and_does_not_spread() {
 }
 
 #[tokio::test]
-async fn it_ends_when_asked_to_also_with_connections_open() {
-    let page = Page::open(Limits { closing: Duration::from_millis(200), ..limits() }).await;
+async fn it_ends_when_asked_to_after_what_is_under_way() {
+    let page = Page::open(Limits { closing: 5 * SECOND, ..limits() }).await;
     let mut idle = page.connect().await;
     idle.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     assert_eq!(one(&mut idle).await.status(), 200);
+    page.shown.hangs.store(true, Ordering::Relaxed);
+    let mut waiting = page.connect().await;
+    waiting.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    while !page.shown.hanging.load(Ordering::Relaxed) {
+        sleep(Duration::from_millis(2)).await;
+    }
+    page.cancel.cancel();
+    assert_eq!(rest(&mut idle).await, "");
+    page.shown.hangs.store(false, Ordering::Relaxed);
+    assert_eq!(Answer(rest(&mut waiting).await).status(), 200);
+    timeout(2 * SECOND, page.task).await.expect("it waits no longer than it must").unwrap();
+    assert!(TcpStream::connect(page.at).await.is_err());
+}
+
+#[tokio::test]
+async fn it_ends_when_asked_to_whoever_is_not_done() {
+    let page = Page::open(Limits { closing: Duration::from_millis(200), ..limits() }).await;
     let mut half = page.connect().await;
     half.write_all(b"GET /healthz HTTP/1.1\r\nHo").await.unwrap();
     page.assert_alive().await;
     page.cancel.cancel();
     timeout(SECOND, page.task).await.expect("it ends in time").unwrap();
-    assert_eq!(rest(&mut idle).await, "");
     rest(&mut half).await;
-    assert!(TcpStream::connect(page.at).await.is_err());
 }
 
 #[tokio::test]

@@ -50,7 +50,7 @@ fn inside() {
     let log = init("info", LogFormat::Journal).unwrap();
 
     info_span!("analyst", camera = %"front-door").in_scope(|| {
-        info!(id = %"01JD", r#type = "start", confidence = Some(0.5), reason = None::<&str>, "A man\nwalks\u{1b}[31m");
+        info!(event = %"01JD", r#type = "start", confidence = Some(0.5), reason = None::<&str>, "A man\nwalks\u{1b}[31m");
     });
     let entry = journal.next();
     for (name, value) in [
@@ -60,7 +60,7 @@ fn inside() {
         ("SPAN_NAME", "analyst"),
         ("TARGET", "log_journal"),
         ("EYEWITNESS_CAMERA", "front-door"),
-        ("EYEWITNESS_ID", "01JD"),
+        ("EYEWITNESS_EVENT", "01JD"),
         ("EYEWITNESS_TYPE", "start"),
         ("EYEWITNESS_CONFIDENCE", "0.5"),
     ] {

@@ -60,7 +60,8 @@ impl Inbox {
         let known = state.cameras.iter().position(|known| known.id == camera.id);
         let lane = match known {
             Some(lane) => {
-                state.lanes.change(lane, terms(&camera));
+                let shared = state.general.allowance;
+                state.lanes.change(lane, terms(&camera), shared);
                 lane
             }
             None => {

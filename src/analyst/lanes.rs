@@ -92,6 +92,9 @@ impl Lanes {
     pub(super) fn set_general(&mut self, shared: Allowance, deadline: Duration) {
         self.shared = Budget::new(shared);
         self.deadline = deadline;
+        for (own, _) in self.lanes.iter_mut().filter_map(|lane| lane.own.as_mut()) {
+            *own = Budget::new(shared);
+        }
     }
 
     /// A lane for one more camera: one that was left and is empty (and not `busy`), or a new one.
@@ -111,8 +114,11 @@ impl Lanes {
     }
 
     /// The same camera on other terms; what waits stays. A camera that had left is back.
-    pub(super) fn change(&mut self, index: usize, terms: Terms) {
+    pub(super) fn change(&mut self, index: usize, terms: Terms, shared: Allowance) {
         let lane = &mut self.lanes[index];
+        if lane.terms.own_time != terms.own_time {
+            lane.own = terms.own_time.then(|| (Budget::new(shared), START));
+        }
         if lane.terms.allowance != terms.allowance {
             lane.budget = Budget::new(terms.allowance);
         }

@@ -15,6 +15,7 @@ mod lines;
 mod man;
 mod models;
 mod replay;
+mod reports;
 mod run;
 mod say;
 mod summary;
@@ -41,6 +42,13 @@ pub fn main(allocator: &'static CountingAllocator) -> ExitCode {
         Ok(args) => args,
         Err(error) => return refused(&error),
     };
+    if let Err(error) = reports::switch_off() {
+        say::talk(&format!(
+            "eyewitness: ONNX Runtime's reports to its maker could not be switched off: {error}\n  \
+             Start it with ORT_DISABLE_TELEMETRY=1 in the environment."
+        ));
+        return Exit::Failed.into();
+    }
     match dispatch(args, allocator) {
         Ok(exit) => exit.into(),
         Err(failure) => {

@@ -46,7 +46,7 @@ pub enum Refusal {
     Unknown,
 }
 
-/// What waits, and what became of the rest. Every row, appended or left by an earlier run, is in exactly one of them.
+/// What waits, and what became of the rest: `rows` and the totals of rows that are gone. Every row, appended or left by an earlier run, is in exactly one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stats {
     pub rows: u64,
@@ -60,6 +60,8 @@ pub struct Stats {
     pub refused_total: u64,
     /// Gone because the disk does not give them back.
     pub unreadable_total: u64,
+    /// Transactions on the disk: each waits for the disk once.
+    pub commits_total: u64,
 }
 
 /// Rows that a bound took, and how old the oldest was.

@@ -3,7 +3,7 @@
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tracing::debug;
+use tracing::{debug, info};
 
 use super::{Audience, Shared};
 use crate::event::Event;
@@ -25,8 +25,25 @@ pub(super) fn start(shared: &Shared) -> (mpsc::Sender<(Event, Receipt)>, JoinHan
     (sender, task)
 }
 
-/// From here on it counts as announced: the log says so to whoever holds it against what arrived.
+/// From here on it counts as announced: in the log, too.
 pub(super) fn announce(audience: &dyn Audience, event: &Event) {
-    debug!(camera = event.camera.as_str(), seq = event.seq, id = %event.id, "kept");
+    let camera = event.camera.as_str();
+    info!(
+        camera,
+        event = %event.id,
+        r#type = event.kind.name(),
+        confidence = event.confidence.map(two_digits),
+        total_ms = event.timing_ms.map(|timing| timing.total.round()),
+        reason = event.reason,
+        "{}",
+        event.description.as_deref().unwrap_or("(no words)")
+    );
+    // For whoever holds what was announced against what arrived.
+    debug!(camera, seq = event.seq, id = %event.id, "kept");
     audience.event(event);
+}
+
+/// For the log; the event itself keeps four.
+fn two_digits(value: f32) -> f64 {
+    (f64::from(value) * 100.0).round() / 100.0
 }

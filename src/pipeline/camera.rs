@@ -1,6 +1,7 @@
 //! One camera's part of the walk: frames from its mailbox through its gate into the analyst's inbox.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
@@ -39,6 +40,8 @@ pub(super) struct CameraLoop {
     /// The clip plays as fast as it is understood: wait for the analyst after every signal.
     pub(super) patient: bool,
     pub(super) stopping: CancellationToken,
+    /// The longest that an online source may give no sign.
+    pub(super) silence: Duration,
     /// It delivers now, or has delivered before.
     pub(super) up: bool,
     pub(super) was_up: bool,
@@ -52,12 +55,14 @@ impl CameraLoop {
         let mut beat = interval(BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last: Option<Moment> = None;
+        let mut moved = self.clock.now();
         let mut counted = Counted::default();
         loop {
             tokio::select! {
                 frame = self.frames.take() => match frame {
                     Some(frame) => {
                         last = Some(frame.at);
+                        moved = self.clock.now();
                         self.observe(frame).await;
                     }
                     None => break,
@@ -66,8 +71,15 @@ impl CameraLoop {
                 Ok(()) = self.settings.changed() => self.settings_changed(last),
                 _ = beat.tick() => {}
             }
-            self.beat.beat(self.clock.now());
-            self.count_drops(&mut counted);
+            let now = self.clock.now();
+            if self.count_drops(&mut counted) || !self.up {
+                moved = now;
+            }
+            // A source that says it is online has frames, or sees within its timeout that it has none. If neither comes, it
+            // is stuck, and the watchdog shall know.
+            if now.since(moved) < self.silence {
+                self.beat.beat(now);
+            }
         }
         let reason = match () {
             () if self.stopping.is_cancelled() => EndReason::Stopped,
@@ -166,8 +178,8 @@ impl CameraLoop {
         self.metrics.frame(self.camera.as_str(), settled.outcome.name());
     }
 
-    /// What the source dropped since the last look.
-    fn count_drops(&self, counted: &mut Counted) {
+    /// What the source dropped since the last look; whether that was anything.
+    fn count_drops(&self, counted: &mut Counted) -> bool {
         let camera = self.camera.as_str();
         let superseded = self.frames.superseded();
         let skipped = self.counters.decode_skipped();
@@ -180,7 +192,8 @@ impl CameraLoop {
                 self.audience.dropped(&self.camera, outcome, frames);
             }
         }
-        *counted = Counted { superseded, skipped };
+        let before = std::mem::replace(counted, Counted { superseded, skipped });
+        before != *counted
     }
 }
 
@@ -208,7 +221,7 @@ pub(super) fn note(settled: &Settled) {
 }
 
 /// What was counted already.
-#[derive(Default)]
+#[derive(Default, PartialEq, Eq)]
 struct Counted {
     superseded: u64,
     skipped: u64,

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,9 @@ use crate::health::{CameraHealth, CameraState};
 use crate::ids::CameraId;
 use crate::mqtt;
 use crate::source::{self, Counters, Demand, mailbox};
+
+/// Beyond what a source needs to see that its camera is silent, on a busy machine.
+const SLACK: Duration = Duration::from_secs(60);
 
 /// All cameras of the config, in its order.
 pub(super) struct Watched {
@@ -81,7 +85,8 @@ impl Watched {
             let same_id = |config: &&CameraConfig| config.source.camera == camera.id;
             let (was, is) = (old.iter().find(same_id), new.iter().find(same_id));
             let stays = was.zip(is).is_some_and(|(was, is)| was.source == is.source && was.enabled == is.enabled);
-            if stays { kept.push(camera) } else { leaving.push((camera, is.is_none())) }
+            let for_good = is.is_none_or(|is| !is.enabled);
+            if stays { kept.push(camera) } else { leaving.push((camera, for_good)) }
         }
         for (camera, _) in &leaving {
             camera.leave();
@@ -122,6 +127,8 @@ impl Watched {
             return Camera { id, health: watch::channel(disabled).1, running: None };
         }
         let (health_in, health) = watch::channel(CameraHealth::starting(since));
+        // Known from the start, so that an alert need not wait for the first picture.
+        shared.metrics.camera_up(id.as_str(), false);
         let running = self.run(config, health_in, health.clone(), shared);
         Camera { id, health, running: Some(running) }
     }
@@ -166,6 +173,7 @@ impl Watched {
             audience: shared.audience.clone(),
             patient: settings::is_fast(config),
             stopping: shared.stopping.clone(),
+            silence: config.source.timeout * 3 + SLACK,
             up: false,
             was_up: false,
             leaving: leaving.clone(),
@@ -195,8 +203,11 @@ impl Camera {
             running.over.await.ok();
             shared.inbox.leave(running.lane);
         }
+        // A camera that nobody watches is neither up nor down.
         if for_good {
             shared.metrics.forget_camera(self.id.as_str());
+        } else {
+            shared.metrics.camera_up(self.id.as_str(), false);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The last stretch: events from the outbox to the broker, or, without one, out of the way.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
@@ -11,12 +12,12 @@ use tracing::{Instrument, info_span};
 
 use super::Shared;
 use super::progress::BEAT;
-use crate::clock::rfc3339;
+use crate::clock::{Moment, rfc3339};
 use crate::event::Kind;
 use crate::gate::Outcome;
 use crate::ids::CameraId;
-use crate::mqtt::{self, Connection};
-use crate::outbox::Outbox;
+use crate::mqtt::{self, Connection, ConnectionState};
+use crate::outbox::{Outbox, Stats};
 use crate::telemetry::Metrics;
 
 /// The running delivery.
@@ -59,6 +60,8 @@ pub(super) fn start(
     };
     let clock = shared.clock;
     let part = shared.progress.part("delivery", clock.now());
+    let (outbox, seen) = (shared.outbox.clone(), connection.clone());
+    let mut wedge = Wedge::new(settings.keep_alive, clock.now());
     let work = async move {
         let delivery = mqtt::run(settings, inputs, stop);
         tokio::pin!(delivery);
@@ -67,7 +70,12 @@ pub(super) fn start(
         loop {
             tokio::select! {
                 () = &mut delivery => break,
-                _ = beat.tick() => part.beat(clock.now()),
+                _ = beat.tick() => {
+                    let (now, connected) = (clock.now(), seen.borrow().state == ConnectionState::Connected);
+                    if wedge.moves(&outbox.stats(), connected, now) {
+                        part.beat(now);
+                    }
+                }
             }
         }
     };
@@ -75,6 +83,28 @@ pub(super) fn start(
         Some(connection),
         Delivery { cancel: cancel.drop_guard(), task: tokio::spawn(work.instrument(info_span!("mqtt"))) },
     )
+}
+
+/// Whether delivery gets anywhere. A session gives up a broker that acknowledges nothing; this is about the session.
+struct Wedge {
+    /// With events waiting and a broker connected, something must happen within this time.
+    patience: Duration,
+    gone: u64,
+    moved: Moment,
+}
+
+impl Wedge {
+    fn new(keep_alive: Duration, now: Moment) -> Self {
+        Self { patience: keep_alive * 4 + Duration::from_secs(120), gone: 0, moved: now }
+    }
+
+    fn moves(&mut self, stats: &Stats, connected: bool, now: Moment) -> bool {
+        let gone = stats.acked_total + stats.evicted_total + stats.refused_total + stats.unreadable_total;
+        if gone != self.gone || stats.rows == 0 || !connected {
+            (self.gone, self.moved) = (gone, now);
+        }
+        now.since(self.moved) < self.patience
+    }
 }
 
 async fn let_go(outbox: &Outbox, stop: &CancellationToken) {
@@ -114,4 +144,24 @@ fn camera_stats(camera: &CameraId, metrics: &Metrics) -> Value {
         .map(|kind| (kind.name().to_owned(), metrics.events_of(camera.as_str(), kind.name()).into()))
         .collect();
     json!({"frames": frames, "events": events})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_delivery_with_work_and_a_broker_can_be_wedged() {
+        let at = |s| Moment { mono: Duration::from_secs(s), wall: jiff::Timestamp::UNIX_EPOCH };
+        let mut wedge = Wedge::new(Duration::from_secs(30), at(0));
+        let waiting = Stats { rows: 2, ..Stats::default() };
+        let one_gone = Stats { rows: 1, acked_total: 1, ..Stats::default() };
+        assert!(wedge.moves(&waiting, true, at(239)));
+        assert!(!wedge.moves(&waiting, true, at(240)));
+        assert!(wedge.moves(&one_gone, true, at(241)));
+        assert!(!wedge.moves(&one_gone, true, at(481)));
+        assert!(wedge.moves(&one_gone, false, at(500)));
+        assert!(wedge.moves(&Stats { acked_total: 2, ..Stats::default() }, true, at(900)));
+        assert!(wedge.moves(&waiting, true, at(901)));
+    }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use tracing::info;
 
+use super::announce::announce;
 use super::audience::Audience;
 use super::camera::note;
 use super::progress::Beat;
@@ -27,24 +27,9 @@ pub(super) struct Deliver {
     pub(super) audience: Arc<dyn Audience>,
 }
 
-/// For the log; the event itself keeps four.
-fn two_digits(value: f32) -> f64 {
-    (f64::from(value) * 100.0).round() / 100.0
-}
-
 impl Listener for Deliver {
     async fn event(&mut self, event: Event) {
         let camera = event.camera.as_str();
-        info!(
-            camera,
-            id = %event.id,
-            r#type = event.kind.name(),
-            confidence = event.confidence.map(two_digits),
-            total_ms = event.timing_ms.map(|timing| timing.total.round()),
-            reason = event.reason,
-            "{}",
-            event.description.as_deref().unwrap_or("(no words)")
-        );
         self.metrics.event(camera, event.kind.name());
         // An end only repeats what was said.
         if event.kind != Kind::End {
@@ -55,7 +40,7 @@ impl Listener for Deliver {
         if self.outbox.keeping() == Keeping::Memory {
             // There is no disk to wait for, and a replay wants its events in step with its frames.
             receipt.kept().await;
-            self.audience.event(&event);
+            announce(&*self.audience, &event);
         } else {
             // The other end lives as long as this one.
             self.kept.send((event, receipt)).await.ok();

@@ -11,7 +11,7 @@ pub(super) async fn tell(shared: &Shared) {
     for last in shared.outbox.unfinished() {
         let seq = shared.outbox.last_seq(&last.camera) + 1;
         let end = end(last, seq);
-        info!(camera = end.camera.as_str(), id = %end.id, "an event that was interrupted is ended");
+        info!(camera = end.camera.as_str(), event = %end.id, "an event that was interrupted is ended");
         shared.metrics.event(end.camera.as_str(), end.kind.name());
         shared.outbox.append(end.clone()).await.kept().await;
         announce(&*shared.audience, &end);

@@ -153,13 +153,20 @@ impl Camera {
             }
             End::Failed(problem) => problem,
         };
+        let known = !outcome.online && self.health.borrow().reason == problem.to_string();
         self.offline(&problem.to_string(), if outcome.online { 1 } else { self.failures().saturating_add(1) });
         if once {
             tracing::warn!(%problem, "offline");
             return Next::Done(Ended::Failed(problem));
         }
         let wait = self.backoff.wait();
-        tracing::warn!(%problem, failures = self.failures(), again_in_ms = wait.as_millis(), "offline");
+        let (failures, again_in_ms) = (self.failures(), wait.as_millis());
+        if known {
+            // A camera that is away for a night is one line, not one for each try.
+            tracing::debug!(%problem, failures, again_in_ms, "still offline");
+        } else {
+            tracing::warn!(%problem, failures, again_in_ms, "offline; it is tried again and again");
+        }
         Next::Again(wait)
     }
 

@@ -3,7 +3,7 @@
 //! In the journal each message has, beside the fields that every program has, one field per value that the text form
 //! shows as `name=value`, and those of the spans around it: `EYEWITNESS_` and the name in capitals. So
 //! `journalctl EYEWITNESS_CAMERA=front-door` shows one camera's messages from source, gate and analyst alike, and
-//! `EYEWITNESS_ID=01JD...` those of one event. `SPAN_NAME` says in which part it was (`source`, `camera`, `analyst`,
+//! `EYEWITNESS_EVENT=01JD...` those of one event. `SPAN_NAME` says in which part it was (`source`, `camera`, `analyst`,
 //! `mqtt`), `TARGET` in which module, `CODE_FILE` and `CODE_LINE` where in the program.
 
 use std::io::IsTerminal;

@@ -96,7 +96,7 @@ fn a_wrong_config_changes_nothing_and_says_why() {
     folder.write("run.toml", camera("ball", "fsp = 3\n"));
     running.signal("HUP");
     running.says("1 problem in run.toml; nothing was changed.");
-    says(&running.err, &["the changed config is wrong, so the old one goes on:", "did you mean `fps`?"]);
+    says(&running.err, &["the changed config is wrong, so the old one goes on:", "there is no `fsp` in `[[camera]]`"]);
     folder.write("run.toml", "node = \"other\"\n".to_owned() + &camera("ball", ""));
     running.signal("HUP");
     running.says("take effect at the next start (`systemctl restart eyewitness`): node");

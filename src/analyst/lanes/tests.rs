@@ -290,3 +290,39 @@ fn a_storm_starves_nobody() {
     assert!(of(0, "start") >= 20, "{}", of(0, "start"));
     assert!(of(0, "start") + of(1, "start") + of(1, "update") <= 62);
 }
+
+#[test]
+fn a_lane_goes_to_another_camera_only_when_nothing_of_the_first_is_left() {
+    let mut lanes = plenty(2);
+    let terms = Terms { allowance: allowance(6000.0), view: View::Whole, own_time: false };
+    lanes.push(1, end(), at(0.0));
+    lanes.leave(1);
+    assert_eq!(lanes.enter(terms, allowance(6000.0), None), 2);
+    assert_eq!(work(&mut lanes, 1.0), Some((1, "end".into())));
+    assert_eq!(lanes.enter(terms, allowance(6000.0), Some(1)), 3, "the analyst is still at it");
+    assert_eq!(lanes.enter(terms, allowance(6000.0), None), 1);
+    // Who comes back before anybody else came is not in anybody's way.
+    lanes.leave(0);
+    lanes.change(0, terms, allowance(6000.0));
+    assert_eq!(lanes.enter(terms, allowance(6000.0), None), 4);
+    assert_eq!(lanes.pop(at(2.0)).map(|delivery| delivery.lane), None);
+}
+
+#[test]
+fn other_budgets_hold_at_once() {
+    let mut lanes = plenty(1);
+    let nothing = Allowance { calls: Rate { count: 0.001, per: Duration::from_secs(86_400) }, share: 1.0 };
+    let terms = Terms { allowance: nothing, view: View::Whole, own_time: false };
+    lanes.change(0, terms, allowance(6000.0));
+    for seq in 0..4 {
+        lanes.push(0, start(seq), at(0.0));
+        lanes.push(0, end(), at(0.0));
+    }
+    // What may come at once comes; then it waits, and not for ever.
+    let first = all(&mut lanes, 0.0);
+    assert!(first.len() < 8, "{first:?}");
+    let later = all(&mut lanes, DEADLINE.as_secs_f64() + 1.0);
+    assert!(later.iter().any(|what| what.starts_with("unseen: ")), "{later:?}");
+    lanes.set_general(allowance(6000.0), Duration::from_secs(1));
+    assert!(lanes.is_empty());
+}

@@ -49,6 +49,7 @@ impl Queue {
 
     /// The batch is on disk.
     pub(in crate::outbox) fn written(&mut self, batch: &Batch) {
+        self.stats.commits_total += u64::from(!batch.is_empty());
         for (listed, _) in &batch.inserts {
             let id = listed.id;
             let Some(entry) = self.index.get_mut(id) else { continue };

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use proptest::test_runner::Config;
+use proptest::test_runner::{Config, FileFailurePersistence};
 
 use super::*;
 
@@ -56,9 +56,10 @@ struct Model {
     safe: BTreeSet<Key>,
     /// Its receipt came, with the disk out of order.
     in_memory: BTreeSet<Key>,
-    /// Acknowledged or refused for good.
+    /// Acknowledged or refused for good; what went in an earlier run may come again if its removal was not committed.
     gone: BTreeSet<Key>,
-    /// Gone in an earlier run: it may come again if its removal was not committed.
+    /// The disk failed in this run: what was only in memory may be lost, and leaves a gap that tells of it.
+    broken: bool,
     out: Vec<(RowId, Key)>,
     seq: [u64; 3],
     last_offered: [u64; 3],
@@ -158,7 +159,11 @@ impl Story {
             let last = self.outbox.last_seq(&camera(name));
             for seq in 1..=last {
                 let key = (which, seq);
-                prop_assert!(found.contains(&key) || may.contains(&key), "{:?} is a gap below {}", key, last);
+                let known = found.contains(&key) || may.contains(&key);
+                prop_assert!(known || self.model.broken, "{:?} is a gap below {}", key, last);
+                if !known {
+                    may.insert(key);
+                }
             }
             prop_assert!(found.iter().all(|key| key.0 != which || key.1 <= last), "numbers go back: {}", last);
             self.model.seq[which] = last;
@@ -166,6 +171,7 @@ impl Story {
         self.model.gone = may;
         self.model.safe = found.union(&self.model.gone).copied().collect();
         self.model.in_memory.clear();
+        self.model.broken = false;
         self.outbox.disconnected();
         self.outbox.connected();
         self.all_again();
@@ -199,7 +205,10 @@ impl Story {
                 }
                 self.all_again();
             }
-            Action::Break(works, fails) => self.flash.break_after(works, fails),
+            Action::Break(works, fails) => {
+                self.flash.break_after(works, fails);
+                self.model.broken = true;
+            }
             Action::Heal => self.flash.heal(),
             Action::Pause => tokio::time::sleep(Duration::from_millis(2)).await,
             Action::CutPower(seed) => {
@@ -224,7 +233,10 @@ impl Story {
 fn nothing_that_was_kept_is_lost() {
     let cases = std::env::var("EYEWITNESS_CRASH_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(48);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    proptest!(Config::with_cases(cases), |(actions in prop::collection::vec(action(), 0..160), seed: u64)| {
+    // The thread's timing is not in the seed: what failed once may pass the next time.
+    let config =
+        Config { cases, failure_persistence: Some(Box::new(FileFailurePersistence::Off)), ..Config::default() };
+    proptest!(config, |(actions in prop::collection::vec(action(), 0..160), seed: u64)| {
         runtime.block_on(async {
             let mut story = Story::new();
             for action in actions {

@@ -89,8 +89,7 @@ async fn a_database_of_something_else_and_one_of_a_later_version() {
     let table = redb::TableDefinition::<&str, u64>::new("meta");
     for (key, value, says) in [("version", 2, "later"), ("visits", 3, "else")] {
         let flash = Flash::default();
-        let mut medium = flash.clone();
-        let db = Medium::open(&mut medium).unwrap();
+        let db = flash.plug().open().unwrap();
         let write = db.begin_write().unwrap();
         write.open_table(table).unwrap().insert(key, value).unwrap();
         write.commit().unwrap();

@@ -48,6 +48,11 @@ impl Flash {
         self.0.lock().unwrap()
     }
 
+    /// For a process that begins now, and ends when the power goes.
+    pub(crate) fn plug(&self) -> Socket {
+        Socket { flash: self.clone(), power: self.state().power }
+    }
+
     /// From here on, `works` writes and syncs work and `fails` do not.
     pub(crate) fn break_after(&self, works: u32, fails: u32) {
         let mut state = self.state();
@@ -103,6 +108,10 @@ fn write(file: &mut Vec<u8>, offset: usize, data: &[u8]) {
 }
 
 impl State {
+    pub(crate) fn unsynced(&self) -> usize {
+        self.unsynced.len()
+    }
+
     /// A write or sync.
     fn try_it(&mut self) -> io::Result<()> {
         if self.fails == 0 {
@@ -117,24 +126,38 @@ impl State {
     }
 }
 
-impl Medium for Flash {
+/// The disk as one process sees it.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    flash: Flash,
+    power: u64,
+}
+
+impl Medium for Socket {
     fn open(&mut self) -> Result<Database, Trouble> {
-        let power = {
-            let mut state = self.state();
+        {
+            let mut state = self.flash.state();
+            if state.power != self.power {
+                return Err(Trouble::Failing("the power is gone".into()));
+            }
             if std::mem::replace(&mut state.open, true) {
                 return Err(Trouble::InUse);
             }
-            state.power
-        };
-        let opened = database(|| Ok(Plugged { flash: self.clone(), power }));
-        if opened.is_err() {
-            self.state().open = false;
         }
+        let opened = database(|| Ok(Plugged { flash: self.flash.clone(), power: self.power }));
+        let mut state = self.flash.state();
+        if opened.is_err() && state.power == self.power {
+            state.open = false;
+        }
+        drop(state);
         opened
     }
 
     fn set_aside(&mut self, _: &Trouble, _: Timestamp) -> io::Result<String> {
-        let mut state = self.state();
+        let mut state = self.flash.state();
+        if state.power != self.power {
+            return Err(io::Error::other("the power is gone"));
+        }
         let aside = std::mem::take(&mut state.now);
         state.aside.push(aside);
         state.synced.clear();
@@ -143,11 +166,11 @@ impl Medium for Flash {
     }
 
     fn aside(&self) -> io::Result<Box<dyn io::Read>> {
-        Ok(Box::new(io::Cursor::new(self.state().aside.last().cloned().unwrap_or_default())))
+        Ok(Box::new(io::Cursor::new(self.flash.state().aside.last().cloned().unwrap_or_default())))
     }
 
     fn length(&self) -> u64 {
-        self.state().now.len() as u64
+        self.flash.state().now.len() as u64
     }
 
     fn name(&self) -> String {
@@ -155,7 +178,7 @@ impl Medium for Flash {
     }
 }
 
-/// The disk as one opening of it sees it.
+/// The disk as the database sees it.
 #[derive(Debug)]
 struct Plugged {
     flash: Flash,

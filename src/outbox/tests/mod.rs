@@ -17,7 +17,7 @@ fn quick() -> Backoff {
 }
 
 fn start(flash: &Flash, settings: &Settings) -> Outbox {
-    Outbox::start(Box::new(flash.clone()), settings, Clock::system(), quick()).expect("nobody else has it")
+    Outbox::start(Box::new(flash.plug()), settings, Clock::system(), quick()).expect("nobody else has it")
 }
 
 fn unbounded() -> Settings {

@@ -133,3 +133,29 @@ async fn ten_thousand_rows_of_one_camera_do_not_hold_up_another() {
     let all = drain(&outbox).await;
     assert_eq!(seqs(&all, "a"), (101..=10_000).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn a_slow_card_takes_a_thousand_events_in_a_second() {
+    let clock = Clock::system();
+    let flash = Flash::default();
+    flash.state().sync_takes = Duration::from_millis(20);
+    let outbox = start(&flash, &unbounded());
+    let (start, syncs) = (clock.now(), flash.state().syncs);
+    let mut receipts = vec![];
+    for seq in 1..=1000 {
+        receipts.push(outbox.append(event("a", seq)).await);
+    }
+    for receipt in receipts {
+        receipt.kept().await;
+    }
+    let (took, syncs) = (clock.now().since(start), flash.state().syncs - syncs);
+    assert!(took < Duration::from_secs(1), "{took:?}, {syncs} syncs");
+    assert!(syncs < 30, "{syncs} syncs");
+    // Acknowledgements alone wait for each other.
+    outbox.connected();
+    let before = outbox.stats().commits_total;
+    assert_eq!(drain(&outbox).await.len(), 1000);
+    until("the removals are on the disk", || flash.state().unsynced() == 0).await;
+    let commits = outbox.stats().commits_total - before;
+    assert!(commits <= 8, "{commits} commits");
+}
