@@ -1,7 +1,7 @@
 //! RTSP streams that end again and again, as recordings and restarted cameras do, leave nothing behind. What this looks
 //! for happened once in a hundred streams, and on a busy machine only: start several at once.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends at what it did not expect")]
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
 mod support;
 

@@ -6,10 +6,8 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stderr,
     unreachable_pub,
-    reason = "a test ends at what it did not expect, somebody watches, and nobody is outside"
+    reason = "a test ends at what it did not expect, and nobody is outside"
 )]
 
 #[path = "torture/child.rs"]
