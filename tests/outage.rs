@@ -108,11 +108,12 @@ async fn what_waited_goes_quickly_and_news_do_not_wait_for_it() {
     let delays = |camera: &str| -> Vec<Duration> {
         proxy.with(|record| {
             let of_camera = kept.iter().filter(|((of, _), _)| of == camera);
-            of_camera
-                .map(|(key, at)| {
-                    record.sent.get(key).and_then(|sent| sent.acknowledged).expect("it arrived").0.since(*at)
-                })
-                .collect()
+            let delay = |(key, at): (&Key, &Moment)| {
+                let acknowledged = record.sent.get(key).and_then(|sent| sent.acknowledged).expect("it arrived").0;
+                // Until the next try, nothing can go.
+                acknowledged.since((*at).max(connected))
+            };
+            of_camera.map(delay).collect()
         })
     };
     let (busy, quiet) = (delays(BUSY[0]), delays(QUIET));
