@@ -5,7 +5,7 @@ CARGO ?= cargo
 
 export ORT_DYLIB_PATH ?= $(CURDIR)/.cache/onnxruntime/libonnxruntime.so
 
-.PHONY: help rust setup demo build test torture outage soak fuzz lint fmt bench bench-compare bench-peers gate-instructions deb deb-test deb-boot-test clean
+.PHONY: help rust setup demo build test torture outage soak fuzz fuzz-targets deny lint fmt bench bench-compare bench-peers gate-instructions deb deb-test deb-boot-test clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -32,6 +32,12 @@ test: setup ## run all tests; says at the end what was skipped
 
 fuzz: setup ## feed the gate far more random streams than `make test` does (PROPTEST_CASES, else 2000)
 	PROPTEST_CASES=$${PROPTEST_CASES:-2000} $(CARGO) test --locked --release --test gate_accounting
+
+fuzz-targets: setup ## feed what comes from outside with what nobody should send: ten targets, SECONDS=600 each (nightly, cargo-fuzz)
+	FUZZ_SECONDS=$(or $(SECONDS),600) scripts/fuzz.sh
+
+deny: rust ## check the libraries: licences, versions, sources, known holes (deny.toml; needs cargo-deny)
+	@scripts/deny.sh
 
 RELEASE := $(CURDIR)/target/release/eyewitness
 

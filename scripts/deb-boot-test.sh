@@ -11,12 +11,13 @@ needs debootstrap:debootstrap unshare:util-linux systemd-nspawn:systemd-containe
 mkdir -p target/debian
 WORK=$(mktemp -d)
 MACHINE=
+LEADER=
 trap 'stop_machine; rm -rf "$WORK"' EXIT
 
 stop_machine() {
     [ -n "$MACHINE" ] || return 0
-    # SIGTERM asks nspawn for an orderly end of what it holds; it holds nothing that is needed.
-    kill -KILL "$MACHINE" 2>/dev/null || true
+    # With its first process everything in it ends, and nspawn clears up behind it.
+    kill -KILL "${LEADER:-$MACHINE}" 2>/dev/null || true
     wait "$MACHINE" 2>/dev/null || true
     MACHINE=
 }
@@ -40,7 +41,6 @@ printf '[Service]\nRestartSec=1\n' >"$ROOT/etc/systemd/system/eyewitness.service
 systemd-nspawn --quiet --directory="$ROOT" --register=no --keep-unit --private-network --link-journal=no --boot --console=pipe \
     </dev/null >"$WORK/console" 2>&1 &
 MACHINE=$!
-LEADER=
 for _ in $(seq 100); do
     LEADER=$(pgrep -P "$MACHINE" | head -1) && [ -S "$ROOT/run/systemd/private" -o -n "$LEADER" ] && break
     sleep 0.1
@@ -64,8 +64,8 @@ is() { local found; found=$(property "$1"); [ "$found" = "$2" ] || { echo "$1 is
 journal() { in_machine journalctl --no-pager -u eyewitness "$@"; }
 # soon COMMAND...: within 30 s.
 soon() {
-    local _
-    for _ in $(seq 150); do
+    local until=$((SECONDS + 30))
+    while [ "$SECONDS" -lt "$until" ]; do
         "$@" >/dev/null 2>&1 && return 0
         sleep 0.2
     done
@@ -74,7 +74,7 @@ soon() {
 config() { cat >"$ROOT/etc/eyewitness/eyewitness.toml"; }
 camera='[[camera]]
 id = "yard"
-url = "test://"
+url = "test://ball"
 [camera.gate]
 budget = "60/min"'
 has_entries() { [ -n "$(journal -q -o cat "$@")" ]; }
@@ -129,7 +129,7 @@ check "and is active" is ActiveState active
 config <<<"$camera
 [[camera]]
 id = \"gate\"
-url = \"test://\""
+url = \"test://ball\""
 check "a right one is taken" ctl reload eyewitness
 check "by the same process" is MainPID "$main"
 check "the new camera is there" soon logged gate

@@ -2,7 +2,7 @@
 
 ROOT=target/debian/root-$NAME
 BASE=target/debian/base
-ARCHIVES=target/debian/archives
+ARCHIVES=${ARCHIVES:-target/debian/archives}
 MIRROR=${MIRROR:-http://deb.debian.org/debian}
 
 say() { printf '%s\n' "$*" >&2; }

@@ -45,13 +45,14 @@ const STAGES: [(&str, &[&str]); 15] = [
 ];
 
 /// Libraries that live in one module.
-const HOMES: [(&str, &str); 14] = [
+const HOMES: [(&str, &str); 15] = [
     ("gstreamer", "source"),
     ("ort", "vlm"),
     ("prost", "onnx"),
     ("safetensors", "onnx"),
     ("tokenizers", "vlm"),
     ("minijinja", "vlm"),
+    ("redb", "outbox"),
     ("rumqttc", "mqtt"),
     ("clap", "cli"),
     ("sd_notify", "service"),

@@ -157,7 +157,7 @@ fn a_config_with_several_problems() {
 #[test]
 fn a_good_config() {
     let folder = Folder::new();
-    folder.write("good.toml", format!("[model]\npath = \"{MODEL}\"\n[http]\nlisten = \"127.0.0.1:8090\"\n{CAMERA}"));
+    folder.write("good.toml", format!("[model]\npath = \"{MODEL}\"\n[http]\nlisten = \"0.0.0.0:8090\"\n{CAMERA}"));
     let ended = run(folder.path(), &["check", "-c", "good.toml"]);
     assert_eq!(ended.status, 0, "{ended:?}");
     assert_snapshot!(ended.out.replace(MODEL, "MODEL"), @r"
@@ -166,7 +166,7 @@ fn a_good_config() {
     ");
     assert_snapshot!(ended.err, @r"
       note: there is no `[mqtt]` table: events are logged, but reach nobody else.
-      note: line 4: `listen` in `[http]` has no effect in this version: there is no status page yet.
+      note: line 4: `listen` in `[http]` is not for this machine only: whoever reaches it can read, without a password, the cameras' names, whether they deliver, and all counters (no pictures, no words, no secrets).
     Cameras, broker and model were not tried; `--online` does.
     ");
 }

@@ -2,10 +2,22 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends at what it did not expect")]
 
+#[path = "mqtt/brokers.rs"]
+mod brokers;
 #[path = "mqtt/peer.rs"]
 mod peer;
+#[path = "mqtt/replay.rs"]
+mod replay;
+#[path = "mqtt/retained.rs"]
+mod retained;
 #[path = "mqtt/scripted.rs"]
 mod scripted;
+#[path = "mqtt/scripted_connect.rs"]
+mod scripted_connect;
+#[path = "mqtt/scripted_faults.rs"]
+mod scripted_faults;
+#[path = "mqtt/scripted_suspects.rs"]
+mod scripted_suspects;
 mod support;
 #[path = "mqtt/tls.rs"]
 mod tls;
@@ -19,7 +31,7 @@ use eyewitness::clock::Clock;
 use eyewitness::event::{Cause, Event, Kind, Schema, Source};
 use eyewitness::health::{CameraHealth, CameraState};
 use eyewitness::ids::{CameraId, EventId, NodeId};
-use eyewitness::mqtt::{self, Connection, ConnectionState, Inputs, Settings};
+use eyewitness::mqtt::{self, Cameras, Connection, ConnectionState, Inputs, Settings};
 use eyewitness::outbox::{self, Outbox};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -72,9 +84,10 @@ fn event(camera: &str, seq: u64, kind: Kind) -> Event {
     }
 }
 
-/// What the pipeline will do: an outbox, one camera `door`, and the task that delivers.
+/// What the pipeline does: an outbox, one camera `door`, and the task that delivers.
 struct Daemon {
     outbox: Arc<Outbox>,
+    cameras: watch::Sender<Cameras>,
     door: watch::Sender<CameraHealth>,
     connection: watch::Receiver<Connection>,
     cancel: CancellationToken,
@@ -83,21 +96,28 @@ struct Daemon {
 
 impl Daemon {
     fn start(settings: Settings) -> Self {
+        Self::with_outbox(settings, Arc::new(Outbox::new(&outbox::Settings::default(), Clock::system())))
+    }
+
+    fn with_outbox(settings: Settings, outbox: Arc<Outbox>) -> Self {
+        if std::env::var_os("RUST_LOG").is_some() {
+            eyewitness::telemetry::init("info", eyewitness::telemetry::LogFormat::Text).ok();
+        }
         let clock = Clock::system();
-        let outbox = Arc::new(Outbox::new(&outbox::Settings::default(), clock));
         let (door, health) = watch::channel(CameraHealth::starting(clock.now().wall));
         let (connection, seen) = watch::channel(Connection::starting(clock.now().wall));
+        let cameras = watch::Sender::new(Arc::from([(CameraId::new("door").unwrap(), health)]));
         let inputs = Inputs {
             version: "0.0.0-test",
             outbox: outbox.clone(),
-            cameras: watch::channel(Arc::from([(CameraId::new("door").unwrap(), health)])).1,
+            cameras: cameras.subscribe(),
             connection,
             stats: Arc::new(|| serde_json::json!({"frames": 1})),
             clock,
         };
         let cancel = CancellationToken::new();
         let task = tokio::spawn(mqtt::run(settings, inputs, cancel.clone()));
-        Self { outbox, door, connection: seen, cancel, task }
+        Self { outbox, cameras, door, connection: seen, cancel, task }
     }
 
     async fn append(&self, seqs: impl IntoIterator<Item = u64>) {

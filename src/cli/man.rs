@@ -106,7 +106,8 @@ fn after_help(roff: &mut Roff, command: &Command, heading: &str) {
             _ => {}
         }
         first = false;
-        if !line.trim().is_empty() && !(heading == "SH" && !indented && line.ends_with(':')) {
+        let is_heading = heading == "SH" && !indented && line.ends_with(':');
+        if !is_heading && !line.trim().is_empty() {
             roff.text([roman(line)]);
         }
     }

@@ -10,8 +10,8 @@ use crate::files;
 /// More than a config of as many cameras as there may be needs, each with rules and masks.
 const LARGEST_CONFIG: u64 = 1 << 20;
 
-/// More than any password.
-const LARGEST_SECRET: u64 = 64 << 10;
+/// More than any password or token, with the line ends that editors leave.
+const LARGEST_SECRET: u64 = 16 << 10;
 
 /// The text of the config file.
 ///

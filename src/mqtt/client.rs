@@ -139,12 +139,22 @@ impl Client {
     /// Asks for a publication; never waits.
     ///
     /// # Errors
-    /// [`Reason::Client`] when the client takes no more requests, which the session's window rules out.
+    /// [`Reason::Client`] when the client takes no more requests, which the session's window rules out. That the connection
+    /// has ended is an event, and no error here.
     pub(super) fn publish(&self, message: Message, qos: QoS) -> Result<(), Reason> {
         let Message { topic, payload, retain } = message;
-        self.requests
-            .try_publish(topic.as_str(), qos, retain, payload)
-            .map_err(|_| Reason::Client { problem: format!("it does not take the topic `{topic}`") })
+        match self.requests.try_publish(topic.as_str(), qos, retain, payload) {
+            Err(_) if !self.is_over() => {
+                Err(Reason::Client { problem: format!("it does not take the topic `{topic}`") })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The connection has ended, and the reason is among the events. (The task drops their sender before it drops the receiver
+    /// of requests.)
+    fn is_over(&self) -> bool {
+        self.events.is_closed()
     }
 
     /// Asks for the messages of these topics.
@@ -152,9 +162,10 @@ impl Client {
     /// # Errors
     /// [`Reason::Client`] when the client does not take the request.
     pub(super) fn subscribe(&self, filters: impl IntoIterator<Item = Filter>) -> Result<(), Reason> {
-        self.requests
-            .try_subscribe_many(filters)
-            .map_err(|_| Reason::Client { problem: "it does not take the subscription".into() })
+        match self.requests.try_subscribe_many(filters) {
+            Err(_) if !self.is_over() => Err(Reason::Client { problem: "it does not take the subscription".into() }),
+            _ => Ok(()),
+        }
     }
 
     /// Says good-bye, so that the broker publishes no will. The caller bounds the wait.

@@ -18,9 +18,6 @@ use super::run::Cameras;
 use super::topics::Topics;
 use super::window::Purpose;
 
-/// Words over which so many connections ended are left out until there are newer ones.
-const STRIKES: u32 = 3;
-
 /// A message and what it is for.
 pub(super) type Say = (Message, Purpose);
 
@@ -29,14 +26,10 @@ pub(super) type Say = (Message, Purpose);
 pub(super) struct Memory {
     /// Every camera that something is retained about, with the rules whose states are.
     said: BTreeMap<CameraId, BTreeSet<RuleId>>,
-    /// Connections that ended over a camera's words: the words' number, and how often.
-    strikes: BTreeMap<CameraId, (u64, u32)>,
-}
-
-impl Memory {
-    fn struck_out(&self, camera: &CameraId, seq: u64) -> bool {
-        self.strikes.get(camera).is_some_and(|(struck, ends)| *struck == seq && *ends >= STRIKES)
-    }
+    /// Words (by their number) that the broker does not stand: they are left out until there are newer ones.
+    left_out: BTreeMap<CameraId, u64>,
+    /// Connections in a row that the broker ended while it owed the answer to our subscription.
+    pub unheard: u32,
 }
 
 #[derive(Debug)]
@@ -140,24 +133,17 @@ impl Retained {
         }
     }
 
-    /// The connection ended over the words of a camera.
-    pub(super) fn strike(&self, camera: &CameraId, memory: &mut Memory) -> bool {
-        let Some(seq) = self.cameras.iter().find(|known| known.id == *camera).and_then(|known| known.said) else {
-            return false;
-        };
-        let strike = memory.strikes.entry(camera.clone()).or_insert((seq, 0));
-        *strike = if strike.0 == seq { (seq, strike.1 + 1) } else { (seq, 1) };
-        strike.1 == STRIKES
-    }
-
-    /// The broker took the words of a camera.
-    pub(super) fn taken(camera: &CameraId, memory: &mut Memory) {
-        memory.strikes.remove(camera);
+    /// The broker does not stand the words of this camera.
+    pub(super) fn leave_out(&self, camera: &CameraId, memory: &mut Memory) {
+        if let Some(seq) = self.cameras.iter().find(|known| known.id == *camera).and_then(|known| known.said) {
+            memory.left_out.insert(camera.clone(), seq);
+        }
     }
 
     /// The broker has answered for all that was said.
     pub(super) fn settled(&self, memory: &mut Memory) {
         memory.said.retain(|id, _| self.has(id));
+        memory.left_out.retain(|id, _| self.has(id));
     }
 
     /// Takes back what an earlier run retained about a camera or a rule that is no more. A message that does not look
@@ -221,7 +207,7 @@ impl Retained {
         let camera = &mut self.cameras[index];
         let Some(event) = latest(&camera.id).filter(message::has_new_words) else { return Vec::new() };
         camera.said = Some(event.seq);
-        if memory.struck_out(&camera.id, event.seq) {
+        if memory.left_out.get(&camera.id) == Some(&event.seq) {
             return Vec::new();
         }
         let rules: BTreeSet<_> = event.rules.keys().cloned().collect();

@@ -1,5 +1,7 @@
 //! The life of one connection: says the retained state, then delivers the outbox, until it breaks or is told to stop.
 
+mod last_words;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -17,9 +19,8 @@ use crate::outbox::{Offer, Refusal};
 
 use super::birth::Birth;
 use super::client::{self, Client};
-use super::diagnosis::Stage;
 use super::home::Home;
-use super::isolation::{Ending, Isolation, Verdict};
+use super::isolation::{Ending, Isolation, Suspect, Verdict};
 use super::limits::Limits;
 use super::message::{self, Message, NodeState, Speaker};
 use super::reason::{self, Reason};
@@ -36,13 +37,13 @@ const STALL_KEEP_ALIVES: u32 = 2;
 const PAUSE_AFTER_REFUSAL: Duration = Duration::from_secs(1);
 /// So long a connection has to last before it is tried with an event that is under suspicion.
 const TRIAL_PAUSE: Duration = Duration::from_secs(1);
+/// So many connections in a row that end before the subscription is answered, and none is made any more: some brokers hang
+/// up over one that their access rules forbid, and it is events that matter.
+const NO_EARS: u32 = 2;
 /// State that may wait for room in the window; beyond it a broker talks us into it.
 const BACKLOG: usize = 4096;
 const TICK: Duration = Duration::from_secs(1);
 const STATS_EVERY: Duration = Duration::from_secs(60);
-/// For the outbox to empty itself when told to stop, and then for the last words.
-const FLUSH: Duration = Duration::from_secs(2);
-const FAREWELL: Duration = Duration::from_millis(500);
 
 /// How a connection ended.
 #[derive(Debug)]
@@ -90,11 +91,11 @@ pub(super) struct Session<'a> {
     refusal_said: bool,
     /// The broker has acknowledged something.
     answered: bool,
+    /// It has answered the subscription.
+    subscribed: bool,
     delivered: u64,
     /// An event under suspicion that waits for its trial, until when at least.
     held: Option<(Offer, Moment)>,
-    /// The event on trial. Nothing else leaves beside it.
-    alone: Option<Letter>,
     stats_at: Moment,
     home: Option<Home>,
     speaker: Speaker,
@@ -137,9 +138,9 @@ impl<'a> Session<'a> {
             paused_until: None,
             refusal_said: false,
             answered: false,
+            subscribed: false,
             delivered: 0,
             held: None,
-            alone: None,
             stats_at: now.plus(STATS_EVERY),
             home,
             speaker,
@@ -177,17 +178,24 @@ impl<'a> Session<'a> {
         // The birth comes first: whatever is heard of our status after it was said after it.
         self.say_birth();
         self.send_backlog()?;
+        if self.past.memory.unheard < NO_EARS {
+            self.subscribe()?;
+        }
+        let say = self.retained.everything(|camera| self.inputs.outbox.latest(camera), self.past.memory);
+        self.changes = self.retained.wait(&self.list);
+        self.say(say);
+        Ok(())
+    }
+
+    /// To our own status, and to what is retained about cameras.
+    fn subscribe(&self) -> Result<(), Reason> {
         let own = Filter::new(self.topics.status(), QoS::AtLeastOnce);
         let cameras = self.topics.retained_of_cameras().map(|topic| {
             let mut filter = Filter::new(topic, QoS::AtMostOnce);
             filter.nolocal = true;
             filter
         });
-        self.client.subscribe(std::iter::once(own).chain(cameras))?;
-        let say = self.retained.everything(|camera| self.inputs.outbox.latest(camera), self.past.memory);
-        self.changes = self.retained.wait(&self.list);
-        self.say(say);
-        Ok(())
+        self.client.subscribe(std::iter::once(own).chain(cameras))
     }
 
     fn say_birth(&mut self) {
@@ -236,14 +244,18 @@ impl<'a> Session<'a> {
 
     /// Whether something new may be thought of.
     fn is_free(&self) -> bool {
-        self.backlog.is_empty() && self.window.has_room() && self.alone.is_none()
+        self.backlog.is_empty() && self.has_room()
+    }
+
+    /// One message at a time while a broker hangs up over one of them.
+    fn has_room(&self) -> bool {
+        if self.past.isolation.careful() { self.window.is_empty() } else { self.window.has_room() }
     }
 
     fn may_offer(&self) -> bool {
         let paused = self.paused_until.is_some_and(|until| self.inputs.clock.now() < until);
-        let careful = self.past.isolation.careful() && self.window.rows() > 0;
         let leaves = self.home.as_ref().is_some_and(Home::leaves);
-        !paused && !careful && !leaves && self.held.is_none()
+        !paused && !leaves && self.held.is_none()
     }
 
     /// Fills the window: with state first, then with what waits in the outbox.
@@ -260,8 +272,7 @@ impl<'a> Session<'a> {
     }
 
     fn send_backlog(&mut self) -> Result<(), Reason> {
-        while self.alone.is_none()
-            && self.window.has_room()
+        while self.has_room()
             && let Some((message, purpose)) = self.backlog.pop_front()
         {
             self.send(message, purpose)?;
@@ -323,7 +334,6 @@ impl<'a> Session<'a> {
     fn begin_trial(&mut self, now: Moment) -> Result<(), Reason> {
         let quiet = self.answered && self.backlog.is_empty() && self.window.is_empty();
         if let Some((offer, _)) = self.held.take_if(|(_, until)| quiet && now >= *until) {
-            self.alone = Some(Letter::new(offer.row, &offer.event));
             self.send_row(&offer)?;
         }
         Ok(())
@@ -337,6 +347,8 @@ impl<'a> Session<'a> {
             }
             Event::Incoming(Packet::PubAck(answer)) => self.answered(&answer),
             Event::Incoming(Packet::Publish(publish)) => self.heard(&publish),
+            // Where it is not granted, nothing is heard, and events go all the same.
+            Event::Incoming(Packet::SubAck(_)) => (self.subscribed, self.past.memory.unheard) = (true, 0),
             _ => {}
         }
     }
@@ -356,8 +368,7 @@ impl<'a> Session<'a> {
         self.answered = true;
         match purpose {
             Purpose::Row(letter) => {
-                self.alone = None;
-                self.past.isolation.answered(letter.row);
+                self.past.isolation.answered(&Suspect::Row(letter.row));
                 if accepted {
                     self.delivered += 1;
                     self.inputs.outbox.ack(letter.row);
@@ -365,7 +376,7 @@ impl<'a> Session<'a> {
                     self.refused(&letter);
                 }
             }
-            Purpose::Words(camera) => Retained::taken(&camera, self.past.memory),
+            Purpose::Words(camera) => self.past.isolation.answered(&Suspect::Words(camera)),
             Purpose::State => {}
         }
     }
@@ -393,35 +404,45 @@ impl<'a> Session<'a> {
 
     /// What an end says about the message that was on its way.
     fn judge(&mut self, reason: &Reason) {
-        let now = self.inputs.clock.now();
-        let first = self.window.first_unanswered();
-        match first.map(|sent| &sent.purpose) {
-            Some(Purpose::Row(letter)) if reason.blames_message() => {
-                if self.inputs.outbox.refuse(letter.row) == Refusal::SetAside {
-                    set_aside(letter, "the broker ended the connection over an event again and again: it is set aside");
-                }
-                return;
+        let unheard = &mut self.past.memory.unheard;
+        if reason.hung_up() && !self.subscribed && *unheard < NO_EARS {
+            *unheard += 1;
+            if *unheard == NO_EARS {
+                info!(
+                    "the broker hangs up over the subscription to our own topics, or so it seems: it is left out now"
+                );
             }
-            Some(Purpose::Words(camera)) if reason.hung_up() && self.retained.strike(camera, self.past.memory) => {
-                warn!(%camera, "the broker ends the connection over this camera's description: it is left out until there is a newer one");
-            }
-            _ => {}
         }
-        let first = first.and_then(|sent| match &sent.purpose {
-            Purpose::Row(letter) => Some((letter.row, now.since(sent.at))),
-            _ => None,
+        if let Some(Purpose::Row(letter)) = self.window.first_unanswered().map(|sent| &sent.purpose)
+            && reason.blames_message()
+        {
+            if self.inputs.outbox.refuse(letter.row) == Refusal::SetAside {
+                set_aside(letter, "the broker ended the connection over an event again and again: it is set aside");
+            }
+            return;
+        }
+        let now = self.inputs.clock.now();
+        let suspect = self.window.first_suspect();
+        let first = suspect.and_then(|sent| match &sent.purpose {
+            Purpose::Row(letter) => Some((Suspect::Row(letter.row), now.since(sent.at))),
+            Purpose::Words(camera) => Some((Suspect::Words(camera.clone()), now.since(sent.at))),
+            Purpose::State => None,
         });
         let ending = Ending { hung_up: reason.hung_up(), first, answered: self.answered };
         match self.past.isolation.ended(ending) {
             Verdict::Nothing => {}
             Verdict::Careful => {
-                info!("the broker hangs up over an event, or so it seems: they leave one at a time now")
+                info!("the broker hangs up over a message, or so it seems: they leave one at a time now");
             }
-            Verdict::SetAside(row) => {
+            Verdict::SetAside(Suspect::Row(row)) => {
                 self.inputs.outbox.set_aside(row);
-                if let Some(letter) = &self.alone {
+                if let Some(Purpose::Row(letter)) = suspect.map(|sent| &sent.purpose) {
                     set_aside(letter, "the broker hangs up over this event each time, without a word: it is set aside");
                 }
+            }
+            Verdict::SetAside(Suspect::Words(camera)) => {
+                self.retained.leave_out(&camera, self.past.memory);
+                warn!(%camera, "the broker hangs up over this camera's description each time: it is left out until there is a newer one");
             }
         }
     }
@@ -449,60 +470,11 @@ impl<'a> Session<'a> {
             home.look_after(now);
         }
         // While requests do not even reach the network, more of them would only fill the channel.
-        if now >= self.stats_at && self.window.all_sent() && self.alone.is_none() {
+        if now >= self.stats_at && self.window.all_sent() {
             self.stats_at = now.plus(STATS_EVERY);
             self.client.publish(message::stats(&self.topics, &(self.inputs.stats)()), QoS::AtMostOnce)?;
         }
         Ok(())
-    }
-
-    /// Empties the outbox, within a bound. What is not acknowledged stays in it.
-    async fn flush(&mut self) {
-        let flush = async {
-            let mut events = Vec::new();
-            while self.inputs.outbox.stats().rows > 0 {
-                self.fill()?;
-                let offering = self.is_free() && self.may_offer();
-                tokio::select! {
-                    happened = self.client.events(self.settings, &mut events) => {
-                        happened?;
-                        for event in events.drain(..) {
-                            self.happened(event);
-                        }
-                    }
-                    offer = self.inputs.outbox.next(), if offering => self.offer(offer)?,
-                }
-            }
-            Ok::<(), Reason>(())
-        };
-        match time::timeout(FLUSH, flush).await {
-            Ok(Ok(())) => {}
-            Ok(Err(reason)) => debug!(%reason, "the connection broke while the outbox was flushed"),
-            Err(_) => debug!("the outbox could not be flushed in time"),
-        }
-    }
-
-    /// Says these last words and good-bye, within a bound. If they were not said, the will says `offline`.
-    async fn leave(mut self, last: Message) {
-        let farewell = async {
-            self.backlog.clear();
-            self.alone = None;
-            self.backlog.push_back((last, Purpose::State));
-            loop {
-                self.send_backlog()?;
-                if self.backlog.is_empty() && self.window.is_empty() {
-                    break;
-                }
-                let event = self.client.event(self.settings, Stage::Connected).await?;
-                self.happened(event);
-                // What is heard now changes nothing any more.
-            }
-            self.client.disconnect(self.settings).await;
-            Ok::<(), Reason>(())
-        };
-        if !matches!(time::timeout(FAREWELL, farewell).await, Ok(Ok(()))) {
-            debug!("the last words could not be said in time");
-        }
     }
 }
 

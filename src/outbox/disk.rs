@@ -1,6 +1,7 @@
 //! The database: four tables of `redb`, and nothing decided here. Everything that its library reports or panics over
 //! comes out as a [`Trouble`].
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -25,8 +26,8 @@ const CAMERAS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("cameras"
 
 /// Below this it is not worth the time to make a file smaller.
 const SMALL_FILE: u64 = 16 << 20;
-/// With more than that in it, it would take too long at a start.
-const SMALL_CONTENT: u64 = 8 << 20;
+/// With more rows in it, it would take too long at a start.
+const FEW_ROWS: u64 = 4096;
 
 #[derive(Debug)]
 pub(super) struct Disk {
@@ -83,11 +84,16 @@ impl Disk {
             let read = self.db()?.begin_read()?;
             let mut contents = Contents::default();
             let listed = read.open_table(LISTED)?;
+            // Hundreds of thousands of rows have a handful of names.
+            let mut names = BTreeMap::new();
             for entry in listed.iter()? {
                 let (id, bytes) = entry?;
                 let id = RowId(id.value());
                 match row::read_listed(id, bytes.value()) {
-                    Some(listed) => contents.rows.push(listed),
+                    Some(mut listed) => {
+                        listed.camera = names.entry(listed.camera).or_insert_with_key(Clone::clone).clone();
+                        contents.rows.push(listed);
+                    }
                     None => contents.unreadable.push(id),
                 }
             }
@@ -152,8 +158,11 @@ impl Disk {
     /// # Errors
     /// [`Trouble`]
     pub(super) fn compact(&mut self, length: u64) -> Result<(), Trouble> {
-        let content = guarded(|| Ok(self.db()?.begin_read()?.open_table(ROWS)?.stats()?.stored_bytes()))?;
-        if length <= SMALL_FILE || content > SMALL_CONTENT || content > length / 4 {
+        if length <= SMALL_FILE {
+            return Ok(());
+        }
+        let rows = guarded(|| Ok(self.db()?.begin_read()?.open_table(LISTED)?.len()?))?;
+        if rows > FEW_ROWS {
             return Ok(());
         }
         let Some(db) = self.db.as_mut() else { return Ok(()) };

@@ -284,7 +284,7 @@ impl Keeper {
         let aside =
             self.medium.set_aside(trouble, now.wall).map_err(|error| Trouble::Failing(super::disk::words(&error)))?;
         let disk = Disk::new(self.medium.open()?)?;
-        let (rows, cameras) = self.salvage(&disk)?;
+        let (rows, cameras) = self.salvage(&disk, matches!(trouble, Trouble::Damaged(_)))?;
         let reason = self.words(trouble);
         match trouble {
             Trouble::Newer(_) => warn!(
@@ -306,13 +306,14 @@ impl Keeper {
         Ok(disk)
     }
 
-    /// Puts what can be read of the file that was set aside into the new one: numbers of rows and cameras.
-    fn salvage(&self, disk: &Disk) -> Result<(usize, usize), Trouble> {
+    /// Puts what can be read of the file that was set aside into the new one, and says how many rows and cameras that was.
+    /// Without `rows`, only the cameras' numbers go on.
+    fn salvage(&self, disk: &Disk, rows: bool) -> Result<(usize, usize), Trouble> {
         // What cannot be read is lost, which the log says.
         let Ok(mut saved) = self.medium.aside().and_then(Saved::read) else { return Ok((0, 0)) };
         let known = Keys::default();
         disk.commit(&Batch { records: saved.records(), ..Batch::default() }, &known)?;
-        let Ok(file) = self.medium.aside() else { return Ok((0, saved.records().len())) };
+        let Some(file) = self.medium.aside().ok().filter(|_| rows) else { return Ok((0, saved.records().len())) };
         let (mut batch, mut bytes, mut result) = (Batch::default(), 0, Ok(()));
         let mut seen = BTreeSet::new();
         // A bad block ends the reading there; what came before it is saved.

@@ -247,7 +247,6 @@ impl Outbox {
         let at = self.shared.clock.now();
         let removed = self.with(|inner| inner.queue.ack(row, at));
         if removed {
-            self.shared.work.notify_one();
             self.acknowledged.send_modify(|known| *known = Acknowledged { rows: known.rows + 1, at });
         }
         removed
@@ -299,7 +298,14 @@ impl Outbox {
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Inner) -> T) -> T {
-        act(&mut self.shared.lock())
+        let mut inner = self.shared.lock();
+        let result = act(&mut inner);
+        let news = inner.queue.take_news();
+        drop(inner);
+        if news {
+            self.shared.work.notify_one();
+        }
+        result
     }
 }
 

@@ -11,6 +11,8 @@ use crate::clock::Moment;
 use crate::event::{Cause, Event, Kind, MAX_JSON, YesNo};
 use crate::ids::CameraId;
 
+use disk_side::MAX_REMOVALS;
+
 use super::Settings;
 use super::events::Events;
 use super::index::{Entry, Index, RowId, Stored};
@@ -123,6 +125,8 @@ pub(super) struct Queue {
     removals: Vec<RowId>,
     /// When the first of them went, on the monotonic clock.
     removals_since: Option<Duration>,
+    /// Whoever writes has to hear of them.
+    news: bool,
     /// What the disk held before this run is known.
     adopted: bool,
     /// The connection that is up, counted from 1.
@@ -146,6 +150,7 @@ impl Queue {
             refusals: BTreeMap::new(),
             removals: Vec::new(),
             removals_since: None,
+            news: false,
             adopted: place == Place::Memory,
             connection: None,
             connections: 0,
@@ -277,6 +282,12 @@ impl Queue {
         self.place
     }
 
+    /// The rows that wait, and whether they go last.
+    #[cfg(test)]
+    pub(super) fn classes(&self) -> Vec<(RowId, bool)> {
+        self.index.iter().map(|(id, entry)| (id, entry.last)).collect()
+    }
+
     fn all_again(&mut self) {
         for id in std::mem::take(&mut self.out) {
             self.offer_again(id);
@@ -308,6 +319,7 @@ impl Queue {
                 self.pasts.touch(camera);
             }
             self.removals_since.get_or_insert(now.mono);
+            self.news |= self.removals.len() == 1 || self.removals.len() == MAX_REMOVALS;
         }
         true
     }

@@ -37,7 +37,9 @@ impl Systemd {
     fn hears(&mut self, words: &str) {
         let mut buffer = [0; 4096];
         while !self.heard.contains(words) {
-            let read = self.socket.recv(&mut buffer).unwrap_or_else(|error| panic!("`{words}` was not told: {error}"));
+            let read = self.socket.recv(&mut buffer);
+            assert!(read.is_ok(), "`{words}` was not told: {read:?}, but {}", self.heard);
+            let read = read.unwrap();
             self.heard.extend([std::str::from_utf8(&buffer[..read]).unwrap(), "\n"]);
         }
         self.heard = self.heard.split_once(words).unwrap().1.to_owned();

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use crate::SOON;
+use crate::{Daemon, SOON};
 
 /// After so long without a packet, the client is taken to wait for us.
 const QUIET: Duration = Duration::from_millis(100);
@@ -47,6 +47,15 @@ impl Peer {
         self.send(&[&[0x20, 3 + length, 0, code, length], properties].concat()).await;
     }
 
+    /// The socket closes when this returns.
+    pub(crate) fn hang_up(self) {}
+
+    /// Until the daemon hangs up; what it says is read and not answered.
+    pub(crate) async fn deaf(mut self) {
+        let mut rest = [0; 4096];
+        while timeout(SOON, self.socket.read(&mut rest)).await.unwrap().is_ok_and(|read| read > 0) {}
+    }
+
     /// The next publication; pings are answered. `None` when it stays quiet.
     pub(crate) async fn publish(&mut self) -> Option<Publish> {
         loop {
@@ -84,6 +93,15 @@ impl Peer {
         while let Some(publish) = self.publish().await {
             self.acknowledge(publish.packet).await;
             all.push(publish);
+        }
+        all
+    }
+
+    /// Acknowledges all that comes until the outbox is empty and it is quiet.
+    pub(crate) async fn drain_until_delivered(&mut self, daemon: &Daemon) -> Vec<Publish> {
+        let mut all = self.drain().await;
+        while daemon.outbox.stats().rows > 0 {
+            all.extend(self.drain().await);
         }
         all
     }

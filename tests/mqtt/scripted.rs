@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 
 use crate::peer::{Peer, Publish};
-use crate::{Daemon, settings};
+use crate::{Daemon, SOON, settings};
 
 /// Starts a daemon with `count` events waiting, and a peer that has answered it.
 async fn connect(count: u64, properties: &[u8]) -> (Daemon, Peer, TcpListener) {
@@ -133,5 +134,23 @@ async fn a_broker_that_answers_pings_and_nothing_else_is_given_up() {
         peer.acknowledge(publish.packet).await;
     }
     assert_eq!(seen, [1, 2, 3]);
+    daemon.task.abort();
+}
+
+#[tokio::test]
+async fn a_late_refusal_frees_its_packet_id() {
+    // Receive maximum 3, so that the ids are 1 to 3. The first event's stays unanswered until it comes round, and then the
+    // event is refused.
+    let (daemon, mut peer, _listener) = connect(12, &[0x21, 0, 3]).await;
+    let held = peer.event().await;
+    let others = peer.drain().await;
+    assert!(others.len() < 11, "the id has come round");
+    let [high, low] = held.packet.to_be_bytes();
+    peer.send(&[0x40, 3, high, low, 0x87]).await;
+    let rest = timeout(SOON, peer.drain_until_delivered(&daemon)).await.unwrap();
+    let seen: Vec<_> = others.iter().chain(&rest).filter_map(Publish::seq).collect();
+    assert!(rest.iter().any(|publish| publish.seq() == Some(1)), "the refused one comes again: {seen:?}");
+    assert!(seen.iter().filter(|seq| **seq != 1).copied().eq(2..=12), "{seen:?}");
+    assert_eq!((daemon.outbox.stats().acked_total, daemon.connection.borrow().connects_total), (12, 1));
     daemon.task.abort();
 }

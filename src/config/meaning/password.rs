@@ -4,7 +4,10 @@ use secrecy::SecretString;
 
 use crate::config::file;
 use crate::config::problem::{Code, Problem};
-use crate::config::raw::Section;
+use crate::config::raw::{Section, Text};
+
+/// Bytes of a user name or password. Tokens that are used as passwords have some kilobytes; MQTT counts in 16 bits.
+const LONGEST: usize = 16 << 10;
 
 /// Who we are to a broker or a camera.
 pub(super) struct Credentials {
@@ -14,7 +17,7 @@ pub(super) struct Credentials {
 
 /// Reads `username`, `password` and `password_file`.
 pub(super) fn read(section: &Section<'_>) -> Credentials {
-    let username = section.filled_text("username").map(|text| text.value);
+    let username = short(section, "username").map(|text| text.value);
     let typed = typed(section);
     let filed = filed(section);
     let given = ["password", "password_file"].into_iter().find_map(|name| Some((name, section.span(name)?)));
@@ -39,8 +42,20 @@ pub(super) fn notice_clear_text(section: &Section<'_>, name: &str) {
     section.reader.notice(section.span(name), text);
 }
 
+/// A text that fits into what it is sent in.
+fn short(section: &Section<'_>, name: &str) -> Option<Text> {
+    let text = section.filled_text(name)?;
+    if text.value.len() <= LONGEST {
+        return Some(text);
+    }
+    // Its beginning is enough to find it.
+    let start = text.span.start..text.span.start + 1;
+    section.out_of_range(name, &start, &format!("at most {} KiB long", LONGEST >> 10));
+    None
+}
+
 fn typed(section: &Section<'_>) -> Option<SecretString> {
-    let text = section.filled_text("password")?;
+    let text = short(section, "password")?;
     if !text.from_environment {
         notice_clear_text(section, "password");
     }

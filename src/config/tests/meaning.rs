@@ -53,6 +53,17 @@ fn keys_arrive_where_they_belong() {
 }
 
 #[test]
+fn a_second_broker() {
+    let mqtt = |keys: &str| load(&format!("[mqtt]\nurl = \"mqtt://first\"\n{keys}\n{CAMERA}")).config.mqtt.unwrap();
+    assert!(mqtt("").fallback.is_none());
+    let settings = mqtt("fallback_url = \"mqtts://second:99\"\nverify = false\nusername = \"eve\"");
+    let [(_, first), (_, second)] = settings.brokers().try_into().unwrap();
+    assert_eq!((first.host.as_str(), first.port, first.tls.is_some()), ("first", 1883, false));
+    assert_eq!((second.host.as_str(), second.port), ("second", 99));
+    assert_eq!((second.tls.unwrap().verify, second.username.as_deref()), (false, Some("eve")));
+}
+
+#[test]
 fn addresses_of_brokers() {
     for (url, host, port, tls) in [
         ("mqtt://broker", "broker", 1883, false),

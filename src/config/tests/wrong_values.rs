@@ -78,6 +78,12 @@ fn broker_addresses() {
 }
 
 #[test]
+fn a_wrong_second_broker() {
+    let text = "[mqtt]\nurl = \"mqtt://b\"\nfallback_url = \"mqtt://me:hunter2@spare.lan\"\n";
+    snapshot!("second_broker_credentials", report_with_camera(text));
+}
+
+#[test]
 fn a_broker_table_without_address() {
     snapshot!("broker_missing_url", report_with_camera("[mqtt]\nprefix = \"eyes/#\"\npassword = \"hunter2\"\n"));
 }

@@ -5,7 +5,7 @@ use crate::outbox::events::{AHEAD, MAX_AHEAD};
 
 /// Removals wait that long for a row to ride with, and no more of them than that: each transaction wears the disk.
 const REMOVALS_WAIT: Duration = Duration::from_millis(200);
-const MAX_REMOVALS: usize = 512;
+pub(super) const MAX_REMOVALS: usize = 512;
 
 impl Queue {
     /// When there is something to be written: at once, or at a time of the monotonic clock.
@@ -18,6 +18,11 @@ impl Queue {
         } else {
             self.removals_since.map(|since| since + REMOVALS_WAIT)
         }
+    }
+
+    /// Whether whoever writes has to look again at when that is.
+    pub(in crate::outbox) fn take_news(&mut self) -> bool {
+        std::mem::take(&mut self.news)
     }
 
     /// Everything that is to be written, as one transaction. [`Queue::written`] or [`Queue::failing`] says what came of it.
@@ -108,8 +113,8 @@ impl Queue {
         let mut youngest = i64::MIN;
         for listed in &contents.rows {
             self.last_id = self.last_id.max(listed.id.0);
-            there.insert(listed.id);
             if !first {
+                there.insert(listed.id);
                 match self.index.get(listed.id) {
                     None => self.removals.push(listed.id),
                     Some(entry) if entry.stored == Stored::Yes && !self.out.contains(&listed.id) => {
@@ -136,7 +141,7 @@ impl Queue {
         let lost: Vec<RowId> = self
             .index
             .iter()
-            .filter(|(id, entry)| entry.stored == Stored::Yes && !there.contains(id))
+            .filter(|(id, entry)| !first && entry.stored == Stored::Yes && !there.contains(id))
             .map(|(id, _)| id)
             .collect();
         for id in lost {

@@ -199,9 +199,9 @@ impl Story {
             Action::Ack(_) | Action::Refuse(_) => {}
             Action::Connect | Action::Disconnect => {
                 if matches!(action, Action::Connect) {
-                    self.outbox.connected()
+                    self.outbox.connected();
                 } else {
-                    self.outbox.disconnected()
+                    self.outbox.disconnected();
                 }
                 self.all_again();
             }

@@ -159,3 +159,52 @@ async fn a_slow_card_takes_a_thousand_events_in_a_second() {
     let commits = outbox.stats().commits_total - before;
     assert!(commits <= 8, "{commits} commits");
 }
+
+/// The kernel itself says no: the file may not grow beyond 4 MiB. The test runs itself once more under that limit.
+#[test]
+fn a_file_that_may_not_grow() {
+    const CHILD: &str = "EYEWITNESS_FILE_LIMIT";
+    if std::env::var_os(CHILD).is_none() {
+        let script =
+            "trap '' XFSZ; ulimit -S -f 8192; exec \"$0\" --exact outbox::tests::trouble::a_file_that_may_not_grow";
+        let program = std::env::current_exe().unwrap();
+        let run = std::process::Command::new("sh").args(["-c", script]).arg(program).env(CHILD, "1").output().unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { path: folder.path().join("outbox"), ..Settings::default() };
+    let medium = Box::new(Folder::new(&settings.path));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let outbox = Outbox::start(medium, &settings, Clock::system(), quick()).unwrap();
+        let mut seq = 0;
+        let append = async |outbox: &Outbox, seq: u64| {
+            let event = Event { description: Some("x".repeat(40_000)), ..event("a", seq) };
+            bounded(outbox.append(event).await.kept()).await;
+        };
+        while outbox.keeping() == Keeping::Disk && seq < 3000 {
+            seq += 1;
+            append(&outbox, seq).await;
+        }
+        let Keeping::Failing(words) = outbox.keeping() else { panic!("{seq} fitted") };
+        assert!(words.contains("allow larger files"), "{words}");
+        seq += 1;
+        append(&outbox, seq).await;
+        let first = bounded(outbox.next()).await;
+        assert_eq!((first.event.seq, outbox.stats().rows), (1, seq));
+        outbox.ack(first.row);
+        let more = std::process::Command::new("prlimit")
+            .args(["--fsize=unlimited:unlimited", "--pid", &std::process::id().to_string()])
+            .status();
+        if more.is_ok_and(|status| status.success()) {
+            until("it is on disk again", || outbox.keeping() == Keeping::Disk).await;
+            outbox.close().await;
+            drop(outbox);
+            let outbox = Outbox::open(&settings, Clock::system()).unwrap();
+            assert_eq!(seqs(&drain(&outbox).await, "a"), (2..=seq).collect::<Vec<_>>());
+        } else {
+            assert_eq!(seqs(&drain(&outbox).await, "a"), (2..=seq).collect::<Vec<_>>());
+        }
+    });
+}
