@@ -218,7 +218,7 @@ pace = "fast"
 
 [[camera]]
 id = "ball"
-url = "test://"
+url = "test://ball"
 "#,
         outbox.display()
     )

@@ -149,6 +149,17 @@ impl Daemon {
         text.lines().filter_map(announced_in).collect()
     }
 
+    /// Waits for words in its log that were not there before; panics with its end if they do not come.
+    pub async fn says(&mut self, words: &str, clock: Clock) {
+        let said = |log: &Path| fs::read_to_string(log).unwrap_or_default().matches(words).count();
+        let (begun, before) = (clock.now(), said(&self.log));
+        while said(&self.log) <= before {
+            let late = clock.now().since(begun) > Duration::from_secs(60);
+            assert!(!late && self.ended().is_none(), "`{words}` was not said:\n{}", self.log_end());
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
     pub fn log_end(&self) -> String {
         let text = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();

@@ -108,7 +108,10 @@ fn more_than_a_box_can_take() {
     assert_eq!(load(&cameras(64)).config.cameras.len(), 64);
     snapshot!("most_cameras", report(&cameras(70)));
     let long = "x".repeat((16 << 10) + 1);
-    snapshot!("most_letters", report_with_camera(&format!("[mqtt]\nurl = \"mqtt://b\"\nusername = \"me\"\npassword = \"{long}\"\n")));
+    snapshot!(
+        "most_letters",
+        report_with_camera(&format!("[mqtt]\nurl = \"mqtt://b\"\nusername = \"me\"\npassword = \"{long}\"\n"))
+    );
     let rules: String = (0..33).map(|i| format!("[[camera.rule]]\nid = \"r{i}\"\nask = \"Is it {i}?\"\n")).collect();
     snapshot!("most_rules", report_camera(&rules));
     let points = vec!["[0.5, 0.5]"; 257].join(", ");
