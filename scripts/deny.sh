@@ -12,10 +12,10 @@ cargo deny --locked --offline check licenses bans sources
 
 # The database of known holes (RustSec) is fetched with git. Without a network the last copy serves, if there is one.
 if cargo deny fetch db >/dev/null 2>&1; then
-    cargo deny --locked check --disable-fetch advisories
+    cargo deny --locked check advisories
 elif compgen -G "${CARGO_HOME:-$HOME/.cargo}/advisory-dbs/*/crates" >/dev/null; then
     echo "deny: the database of known holes could not be fetched: the last copy is looked at, which may be old" >&2
-    cargo deny --locked --offline check --disable-fetch advisories
+    cargo deny --locked --offline check advisories
 else
     echo "deny: the database of known holes could not be fetched, and there is no copy of it: known holes were NOT looked for;" >&2
     echo "deny: run this again where the host of RustSec's database can be reached" >&2

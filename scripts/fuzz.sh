@@ -29,11 +29,12 @@ length() {
 }
 
 one() {
-    local target=$1 status=0
+    local target=$1 status=0 words=()
     mkdir -p "found/$target" "artifacts/$target"
+    [ -f "dict/$target.dict" ] && words=("-dict=dict/$target.dict")
     # New inputs go into the first folder; those that are checked in stay as they are.
     nice -n 19 "$binaries/$target" -max_total_time="$seconds" -max_len="$(length "$target")" -rss_limit_mb=1024 -timeout=10 \
-        -print_final_stats=1 -artifact_prefix="artifacts/$target/" "found/$target" "corpus/$target" >"found/$target.log" 2>&1 || status=$?
+        -print_final_stats=1 -artifact_prefix="artifacts/$target/" "${words[@]}" "found/$target" "corpus/$target" >"found/$target.log" 2>&1 || status=$?
     local runs
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "found/$target.log")
     local seen

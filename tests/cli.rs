@@ -160,9 +160,11 @@ fn a_good_config() {
     folder.write("good.toml", format!("[model]\npath = \"{MODEL}\"\n[http]\nlisten = \"0.0.0.0:8090\"\n{CAMERA}"));
     let ended = run(folder.path(), &["check", "-c", "good.toml"]);
     assert_eq!(ended.status, 0, "{ended:?}");
-    assert_snapshot!(ended.out.replace(MODEL, "MODEL"), @r"
+    let folder = folder.path().to_str().unwrap();
+    assert_snapshot!(ended.out.replace(MODEL, "MODEL").replace(folder, "FOLDER"), @r"
     ok      config: `good.toml`: 1 camera
     ok      model: tiny/int8@cpu, from `MODEL`
+    ok      outbox: `FOLDER/state/eyewitness/outbox`, new
     ");
     assert_snapshot!(ended.err, @r"
       note: there is no `[mqtt]` table: events are logged, but reach nobody else.
@@ -190,7 +192,11 @@ fn a_model_set_that_is_not_whole() {
         &["onnx/decoder_model_merged_int8.onnx: is missing", "the ONNX graph of this"],
     );
     folder.model("no-words", "tokenizer.json", Some(1000));
-    refused(&describe("no-words"), 78, &["tokenizer.json: is no tokenizer (", "the tokenizer of the set"]);
+    refused(
+        &describe("no-words"),
+        78,
+        &["tokenizer.json: EOF while parsing a value at line ", "the tokenizer of the set"],
+    );
     folder.model("cut", "onnx/vision_encoder_quantized.onnx", Some(1_000_000));
     refused(
         &describe("cut"),

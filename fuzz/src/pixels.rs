@@ -53,7 +53,7 @@ fn geometry(input: &mut Input<'_>) -> Geometry {
 }
 
 fn region(input: &mut Input<'_>) -> Region {
-    if input.byte() % 4 == 0 {
+    if input.byte().is_multiple_of(4) {
         return Region::WHOLE;
     }
     Region { x: input.share(), y: input.share(), w: input.share(), h: input.share() }
@@ -94,8 +94,8 @@ pub(crate) fn picture(input: &mut Input<'_>, most_pixels: u32) -> Option<Picture
         at += length;
     }
     let colour = Colour {
-        matrix: if input.byte() % 2 == 0 { Matrix::Bt601 } else { Matrix::Bt709 },
-        range: if input.byte() % 2 == 0 { Range::Limited } else { Range::Full },
+        matrix: if input.byte().is_multiple_of(2) { Matrix::Bt601 } else { Matrix::Bt709 },
+        range: if input.byte().is_multiple_of(2) { Range::Limited } else { Range::Full },
     };
     let some = usize::from(input.byte());
     let pattern = input.bytes(some);

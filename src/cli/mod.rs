@@ -15,10 +15,10 @@ mod lines;
 mod man;
 mod models;
 mod replay;
-mod reports;
 mod run;
 mod say;
 mod summary;
+mod surroundings;
 mod watch;
 
 #[doc(hidden)]
@@ -42,10 +42,10 @@ pub fn main(allocator: &'static CountingAllocator) -> ExitCode {
         Ok(args) => args,
         Err(error) => return refused(&error),
     };
-    if let Err(error) = reports::switch_off() {
+    if let Err(error) = surroundings::prepare() {
         say::talk(&format!(
-            "eyewitness: ONNX Runtime's reports to its maker could not be switched off: {error}\n  \
-             Start it with ORT_DISABLE_TELEMETRY=1 in the environment."
+            "eyewitness: it could not be started anew with what it needs in the environment: {error}\n  \
+             Start it with ORT_DISABLE_TELEMETRY=1 (no reports to the maker of ONNX Runtime) and MALLOC_ARENA_MAX=1."
         ));
         return Exit::Failed.into();
     }

@@ -166,7 +166,7 @@ static MQTT: Table = Table {
         Key::new(
             "password_file",
             Kind::Text,
-            "\"/run/credentials/eyewitness.service/mqtt\"",
+            "\"/run/credentials/eyewitness.service/secret_mqtt\"",
             "File that holds the password, instead of `password`.",
         ),
         Key::new(
@@ -342,7 +342,7 @@ static CAMERA: Table = Table {
         Key::new(
             "password_file",
             Kind::Text,
-            "\"/run/credentials/eyewitness.service/front-door\"",
+            "\"/run/credentials/eyewitness.service/secret_front-door\"",
             "File that holds the password, instead of `password`.",
         ),
         Key::new("transport", Kind::Choice(&["tcp", "udp"]), "\"tcp\"", "How an rtsp camera sends its stream.")

@@ -216,13 +216,11 @@ mod tests {
     #[test]
     fn a_webp_that_says_to_have_a_gigabyte_of_exif_is_damaged() {
         let mut bytes = encoded(ImageFormat::WebP);
-        let chunk = u32::from_le_bytes(bytes[16..20].try_into().unwrap());
         // From a simple file to an extended one: a header with the flag for EXIF, the picture as it was, and the chunk.
         let picture = bytes.split_off(12);
         bytes[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
         bytes.extend(b"VP8X\x0a\0\0\0\x08\0\0\0\x3f\0\0\x2f\0\0");
         bytes.extend(&picture);
-        bytes.extend(std::iter::repeat_n(0, chunk as usize % 2));
         let folder = tempfile::tempdir().unwrap();
         bytes.extend(b"EXIF\x02\0\0\0ab");
         read_file(&written(folder.path(), "whole.webp", &bytes)).unwrap();
