@@ -42,6 +42,8 @@ const RATE: u32 = 200;
 /// An outage lasts up to so long; a frozen broker is given up only after the keep-alive.
 const AWAY: Duration = Duration::from_secs(2);
 const FROZEN: Duration = Duration::from_secs(9);
+/// Long enough for several tries, each of which a full broker ends.
+const FULL: Duration = Duration::from_secs(25);
 /// After so long a connection counts as a good one, and the next wait is a short one again.
 const GOOD: Duration = Duration::from_millis(10_500);
 
@@ -103,7 +105,12 @@ async fn outages_of_the_broker() {
             for n in 0..each {
                 let outage = Outage::ALL[(first + n) % lanes];
                 lane.begin(outage).await;
-                let away = lane.random(if outage == Outage::Freeze { FROZEN } else { AWAY });
+                let most = match outage {
+                    Outage::Freeze => FROZEN,
+                    Outage::Full if long => FULL,
+                    _ => AWAY,
+                };
+                let away = lane.random(most);
                 sleep(away).await;
                 lane.end(outage).await;
                 let back = clock.now();

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use super::child::{Heard, Plan, Sender};
 use super::judge::ledger::Verdict;
-use super::judge::listener::{self, Listener};
+use super::judge::listener::Listener;
 use super::judge::proxy::Proxy;
 use super::stuck;
 use super::support::mosquitto::{Mosquitto, Options};
@@ -33,7 +33,7 @@ pub enum Outage {
     Freeze,
     /// It comes back without a memory.
     Forget,
-    /// It takes one message at a time, and a subscriber that never reads fills what it may hold.
+    /// It takes one message at a time, and a subscriber that never reads fills what it may hold, until it throws out whoever sends.
     Full,
 }
 
@@ -124,11 +124,12 @@ impl Lane {
             Outage::Full => {
                 self.broker.stop();
                 self.broker.reconfigure(&Options {
-                    extra: "max_inflight_messages 1\nmax_queued_messages 1000\nmemory_limit 3000000\n".into(),
+                    extra: "max_inflight_messages 1\nmax_queued_messages 1000\nmemory_limit 120000\n".into(),
                     ..Options::default()
                 });
                 self.back().await;
                 self.full = Some(stuck::subscribe(self.broker.port()).await);
+                self.fills().await;
             }
         }
     }
@@ -141,14 +142,23 @@ impl Lane {
             Outage::Full => {
                 self.proxy.close();
                 let life = self.proxy.with(|record| record.life);
-                if self.broker.log().contains(&format!("dropped for client {}", listener::NAME)) {
-                    self.lossy.insert(life);
-                }
+                // What it acknowledged and could not put into the listener's queue.
+                self.lossy.insert(life);
                 self.full = None;
                 self.broker.stop();
                 self.broker.reconfigure(&options(""));
                 self.back().await;
             }
+        }
+    }
+
+    /// Waits until the broker throws somebody out for want of memory.
+    async fn fills(&self) {
+        let begun = self.clock.now();
+        while !self.broker.log().contains("out of memory") {
+            let late = self.clock.now().since(begun) > AGAIN;
+            assert!(!late, "the broker did not fill within {AGAIN:?}");
+            sleep(Duration::from_millis(100)).await;
         }
     }
 

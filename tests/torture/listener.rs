@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use super::ledger::{Arrival, Ledger};
 
-pub const NAME: &str = "listener";
+const NAME: &str = "listener";
 const RETRY: Duration = Duration::from_millis(50);
 
 #[derive(Debug)]
