@@ -251,7 +251,7 @@ impl Daemon {
     fn start(folder: &Path, decode: &str, url: &str) -> Self {
         let config: PathBuf = folder.join(format!("{decode}.toml"));
         let text = format!(
-            "node = \"bench\"\n[model]\nthreads = 1\n[[camera]]\nid = \"{decode}\"\nurl = \"{url}\"\ndecode = \"{decode}\"\n"
+            "node = \"bench\"\n[outbox]\npath = \"off\"\n[http]\nlisten = \"off\"\n[model]\nthreads = 1\n[[camera]]\nid = \"{decode}\"\nurl = \"{url}\"\ndecode = \"{decode}\"\n"
         );
         std::fs::write(&config, text).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_eyewitness"))

@@ -207,8 +207,12 @@ fn a_model_set_that_is_not_whole() {
     folder.write("check.toml", format!("[model]\npath = \"no-words\"\n{CAMERA}"));
     let checked = run(folder.path(), &["check", "-c", "check.toml"]);
     assert_eq!(checked.status, 78);
-    says(&checked.err, &["tokenizer.json: is no tokenizer ("]);
-    refused(&run(folder.path(), &["run", "-c", "check.toml"]), 78, &["tokenizer.json: is no tokenizer ("]);
+    says(&checked.err, &["tokenizer.json: EOF while parsing a value at line "]);
+    refused(
+        &run(folder.path(), &["run", "-c", "check.toml"]),
+        78,
+        &["tokenizer.json: EOF while parsing a value at line "],
+    );
 }
 
 #[test]

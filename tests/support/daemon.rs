@@ -22,6 +22,9 @@ impl Daemon {
             .arg("--config")
             .arg(config)
             .env_remove("RUST_LOG")
+            // Not the state of whoever runs the tests, nor of the test before.
+            .env_remove("STATE_DIRECTORY")
+            .env("XDG_STATE_HOME", config.with_file_name("state"))
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
