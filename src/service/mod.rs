@@ -9,7 +9,7 @@ mod signals;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 
 use self::page::{Page, Shown};
@@ -24,6 +24,10 @@ use crate::outbox::Outbox;
 use crate::pipeline::{Audience, Pipeline, Vitals};
 use crate::telemetry::{LogHandle, Metrics};
 use crate::vlm::{self, Model};
+
+/// Between two looks at how it is; and before it is ready, when somebody waits.
+const LOOK: Duration = Duration::from_millis(500);
+const LOOK_FOR_READY: Duration = Duration::from_millis(25);
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,8 +75,7 @@ pub async fn run(parts: Parts) -> Ended {
     let shown = Shown { vitals: vitals.clone(), metrics, model: label, clock };
     let page = Page::start(shown, config.http.listen);
     let mut around = Around { page, log, settings: config.log.clone() };
-    let mut tick = interval(Duration::from_millis(500));
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut tick = every(LOOK_FOR_READY);
     let mut told = Told::new(clock);
     let name = loop {
         tokio::select! {
@@ -89,7 +92,11 @@ pub async fn run(parts: Parts) -> Ended {
                     () = reload::reload(reload.as_ref(), &mut pipeline, &mut around) => told.again(),
                 }
             }
-            _ = tick.tick() => told.look(&vitals),
+            _ = tick.tick() => {
+                if told.look(&vitals) {
+                    tick = every(LOOK);
+                }
+            }
         }
     };
     info!("{name}: stopping; a second signal ends it at once");
@@ -111,6 +118,12 @@ pub async fn run(parts: Parts) -> Ended {
     ended
 }
 
+fn every(period: Duration) -> Interval {
+    let mut tick = interval(period);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tick
+}
+
 /// What systemd was told already.
 struct Told {
     clock: Clock,
@@ -127,8 +140,10 @@ impl Told {
         Self { clock, ready: false, status: String::new(), watchdog, fed: Duration::ZERO, stuck: false }
     }
 
-    fn look(&mut self, vitals: &Vitals) {
-        if !self.ready && is_ready(vitals) {
+    /// Whether it has just become ready.
+    fn look(&mut self, vitals: &Vitals) -> bool {
+        let becomes_ready = !self.ready && is_ready(vitals);
+        if becomes_ready {
             self.ready = true;
             notify::ready();
             info!("ready");
@@ -139,6 +154,7 @@ impl Told {
             self.status = status;
         }
         self.feed(vitals);
+        becomes_ready
     }
 
     /// A reload is over; systemd waits to hear it.
