@@ -49,10 +49,9 @@ one() {
 
 keep() {
     for target in "${targets[@]}"; do
-        [ -d "found/$target" ] || continue
-        # What reaches an edge that nothing in the corpus does, in small files: the corpora are for every `cargo test`.
-        "$binaries/$target" -merge=1 -use_counters=0 -max_len=1024 "corpus/$target" "found/$target" >/dev/null 2>&1
-        echo "$target: $(find "corpus/$target" -type f | wc -l) files, $(cat "corpus/$target/"* | wc -c) bytes"
+        if [ -d "found/$target" ]; then
+            python3 ../scripts/fuzz_keep.py "$binaries/$target" "corpus/$target" "found/$target"
+        fi
     done
 }
 
