@@ -10,6 +10,9 @@ use super::{ExtractError, Part, linears, norm, put};
 use crate::onnx::proto::{Model, Node};
 use crate::onnx::weights::{Architecture, Weights};
 
+/// SiLU is one product of a value with its own sigmoid, and the gate is another.
+const MOST_PRODUCTS: usize = 4;
+
 const BIASES: &str = "a decoder whose linear layers have biases is not known here";
 
 /// The weights of a `decoder_model_merged` graph.
@@ -138,7 +141,7 @@ impl<'a> Reader<'_, 'a> {
         };
         let product = self.values.maker(self.values.behind(down.input)).filter(|node| kind(node) == "Mul");
         let (a, b) = product.and_then(|node| input(node, 0).zip(input(node, 1))).ok_or_else(unclear)?;
-        let (node, gate, up) = match (self.activation(a), self.activation(b)) {
+        let (node, gate, up) = match (self.activation(a, MOST_PRODUCTS), self.activation(b, MOST_PRODUCTS)) {
             (Some(node), None) => (node, a, b),
             (None, Some(node)) => (node, b, a),
             _ => return Err(unclear()),
@@ -173,14 +176,15 @@ impl<'a> Reader<'_, 'a> {
         Some(Ok([rows(gate), rows(up)]))
     }
 
-    /// The function between a linear layer and this value.
-    fn activation(&self, value: &'a str) -> Option<&'a Node> {
+    /// The function between a linear layer and this value, behind so many products at most.
+    fn activation(&self, value: &'a str, products: usize) -> Option<&'a Node> {
         let node = self.values.maker(self.values.behind(value))?;
         if kind(node) == "Split" || self.linears.all.iter().any(|linear| std::ptr::eq(linear.node, node)) {
             return None;
         }
         match kind(node) {
-            "Mul" => node.input.iter().find_map(|input| self.activation(input)),
+            "Mul" if products == 0 => None,
+            "Mul" => node.input.iter().find_map(|input| self.activation(input, products - 1)),
             _ => Some(node),
         }
     }

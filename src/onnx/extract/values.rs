@@ -58,10 +58,16 @@ impl<'a> Values<'a> {
         };
         for (at, node) in graph.node.iter().enumerate() {
             for input in present(&node.input) {
-                values.used.entry(input).or_default().push(at);
+                let users = values.used.entry(input).or_default();
+                // One that takes it twice is one user.
+                if users.last() != Some(&at) {
+                    users.push(at);
+                }
             }
             for output in present(&node.output) {
-                values.made.insert(output, at);
+                if values.made.insert(output, at).is_some() {
+                    return Err(values.stop(node, format!("`{output}` is made twice")));
+                }
                 if kind(node) == "Constant"
                     && let Some(tensor) = attribute(node, "value").and_then(|value| value.t.as_ref())
                 {
@@ -69,7 +75,20 @@ impl<'a> Values<'a> {
                 }
             }
         }
+        values.in_order()?;
         Ok(values)
+    }
+
+    /// ONNX wants every node behind those that make its inputs. Then there are no circles either, in which whoever follows the flow
+    /// of data would go round for ever.
+    fn in_order(&self) -> Result<(), ExtractError> {
+        for (at, node) in self.graph.node.iter().enumerate() {
+            let late = |input: &&str| self.made.get(input).is_some_and(|maker| *maker >= at);
+            if let Some(input) = present(&node.input).find(late) {
+                return Err(self.stop(node, format!("its input `{input}` is not made before it")));
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn stop(&self, node: &Node, why: impl Into<String>) -> ExtractError {
@@ -110,21 +129,23 @@ impl<'a> Values<'a> {
     }
 
     fn constant(&self, value: &str) -> Option<Constant<'a>> {
-        if let Some(tensor) = self.initial.get(value) {
-            return Some(Constant { tensor, transposed: false, reshaped: false });
-        }
-        let node = self.maker(value)?;
-        let mut constant = self.constant(node.input.first()?)?;
-        match kind(node) {
-            "Identity" | "Cast" => {}
-            "Transpose" => {
-                let perm = attribute(node, "perm").map(|perm| perm.ints.as_slice());
-                constant.transposed = constant.transposed != matches!(perm, None | Some([1, 0]));
+        let (mut value, mut transposed, mut reshaped) = (value, false, false);
+        loop {
+            if let Some(tensor) = self.initial.get(value) {
+                return Some(Constant { tensor, transposed, reshaped });
             }
-            "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten" => constant.reshaped = true,
-            _ => return None,
+            let node = self.maker(value)?;
+            match kind(node) {
+                "Identity" | "Cast" => {}
+                "Transpose" => {
+                    let perm = attribute(node, "perm").map(|perm| perm.ints.as_slice());
+                    transposed ^= matches!(perm, None | Some([1, 0]));
+                }
+                "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten" => reshaped = true,
+                _ => return None,
+            }
+            value = node.input.first()?;
         }
-        Some(constant)
     }
 
     /// Rows and columns of a constant matrix of floats.
@@ -200,4 +221,41 @@ pub(super) fn integer(node: &Node, name: &str) -> Option<i64> {
 /// An input that is there.
 pub(super) fn input(node: &Node, at: usize) -> Option<&str> {
     node.input.get(at).map(String::as_str).filter(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(kind: &str, input: &[&str], output: &str) -> Node {
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+        Node { op_type: Some(kind.into()), input: names(input), output: names(&[output]), ..Node::default() }
+    }
+
+    fn refused(node: Vec<Node>) -> String {
+        let model = Model { graph: Some(Graph { node, ..Graph::default() }), ..Model::default() };
+        Values::new(Part::Vision, &model).map(drop).unwrap_err().to_string()
+    }
+
+    /// Found by fuzzing: a weight that was its own cast was followed until the stack ended.
+    #[test]
+    fn a_graph_that_goes_in_circles_is_refused() {
+        let own = refused(vec![node("Cast", &["a"], "a")]);
+        assert!(own.ends_with("stopped at the node `a` (Cast): its input `a` is not made before it"), "{own}");
+        let two = refused(vec![node("Cast", &["b"], "a"), node("Identity", &["a"], "b")]);
+        assert!(two.contains("its input `b` is not made before it"), "{two}");
+        let twice = refused(vec![node("Cast", &["x"], "a"), node("Cast", &["a"], "a")]);
+        assert!(twice.contains("`a` is made twice"), "{twice}");
+    }
+
+    #[test]
+    fn one_that_takes_a_value_twice_is_one_user() {
+        let nodes = (1..64).map(|i| {
+            let before = format!("v{}", i - 1);
+            node("Reshape", &[&before, &before], &format!("v{i}"))
+        });
+        let model = Model { graph: Some(Graph { node: nodes.collect(), ..Graph::default() }), ..Model::default() };
+        let values = Values::new(Part::Vision, &model).unwrap();
+        assert_eq!(values.ahead("v0").len(), 64);
+    }
 }
