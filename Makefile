@@ -48,7 +48,7 @@ torture: build ## 1,000 kills and 200 broker outages under a stream of events, a
 	@$(MAKE) --no-print-directory outage
 
 outage: build ## how fast 10,000 events leave after an outage; how long the program takes to start and to stop
-	EYEWITNESS_BINARY=$(RELEASE) EYEWITNESS_OUTAGE_EVENTS=$${EVENTS:-10000} $(CARGO) test --locked --test outage -- --include-ignored --nocapture --test-threads 1
+	EYEWITNESS_BINARY=$(RELEASE) EYEWITNESS_OUTAGE_EVENTS=$${EVENTS:-10000} $(CARGO) test --release --locked --test outage -- --include-ignored --nocapture --test-threads 1
 
 soak: build ## hours of cameras, broker and config that come and go, watched for loss and growth (MINUTES=120; docs/reliability.md)
 	EYEWITNESS_BINARY=$(RELEASE) EYEWITNESS_SOAK_MINUTES=$${MINUTES:-120} $(CARGO) test --locked --test soak -- --ignored --exact soak --nocapture
