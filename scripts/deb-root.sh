@@ -3,7 +3,8 @@
 ROOT=target/debian/root-$NAME
 BASE=target/debian/base
 ARCHIVES=${ARCHIVES:-target/debian/archives}
-MIRROR=${MIRROR:-http://deb.debian.org/debian}
+# Empty: where debootstrap fetches Debian from by itself.
+MIRROR=${MIRROR:-}
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "$NAME: $1"; shift; for line in "$@"; do say "  help: $line"; done; exit 1; }
@@ -39,12 +40,12 @@ summary() {
 # A copy of a minimal Debian 12, which is made once and kept.
 fresh_root() {
     if [ ! -e "$BASE/.made" ]; then
-        say "$NAME: making a minimal Debian 12 in $BASE (90 MB from $MIRROR, once)"
+        say "$NAME: making a minimal Debian 12 in $BASE (90 MB${MIRROR:+ from $MIRROR}, once)"
         rm -rf "$BASE"
         mkdir -p "$BASE"
         debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,man-db,ca-certificates,adduser \
-            bookworm "$BASE" "$MIRROR" >"$WORK/debootstrap" 2>&1 \
-            || { tail -5 "$WORK/debootstrap" >&2; die "debootstrap failed" "is $MIRROR reachable? MIRROR=... names another"; }
+            bookworm "$BASE" ${MIRROR:+"$MIRROR"} >"$WORK/debootstrap" 2>&1 \
+            || { tail -5 "$WORK/debootstrap" >&2; die "debootstrap failed" "is Debian's mirror reachable? MIRROR=... names another"; }
         touch "$BASE/.made"
     fi
     rm -rf --one-file-system "$ROOT"
