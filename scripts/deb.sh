@@ -97,8 +97,7 @@ fill() {
     # Without the pictures of the tests, which are not needed to run it.
     grep -v /fixtures/ models/tiny/SHA256SUMS >"$ROOT/usr/share/eyewitness/models/tiny/SHA256SUMS"
 
-    # The example, with the names that credentials.conf gives to secrets.
-    sed 's|/run/credentials/eyewitness\.service/|&secret_|' config/eyewitness.toml >"$WORK/eyewitness.toml"
+    cp config/eyewitness.toml "$WORK/eyewitness.toml"
     lay 640 "$WORK/eyewitness.toml" etc/eyewitness/eyewitness.toml
     lay 600 packaging/debian/environment etc/eyewitness/environment
     install -d -m 700 "$ROOT/etc/eyewitness/credentials"
