@@ -97,13 +97,12 @@ fill() {
     # Without the pictures of the tests, which are not needed to run it.
     grep -v /fixtures/ models/tiny/SHA256SUMS >"$ROOT/usr/share/eyewitness/models/tiny/SHA256SUMS"
 
-    cp config/eyewitness.toml "$WORK/eyewitness.toml"
-    lay 640 "$WORK/eyewitness.toml" etc/eyewitness/eyewitness.toml
+    lay 640 config/eyewitness.toml etc/eyewitness/eyewitness.toml
     lay 600 packaging/debian/environment etc/eyewitness/environment
     install -d -m 700 "$ROOT/etc/eyewitness/credentials"
     chmod 750 "$ROOT/etc/eyewitness"
     # The unit compares the config with this one.
-    lay 644 "$WORK/eyewitness.toml" usr/share/eyewitness/eyewitness.toml
+    lay 644 config/eyewitness.toml usr/share/eyewitness/eyewitness.toml
 
     lay 644 systemd/eyewitness.service usr/lib/systemd/system/eyewitness.service
     lay 644 systemd/credentials.conf usr/lib/systemd/system/eyewitness.service.d/credentials.conf
