@@ -45,8 +45,9 @@ const STAGES: [(&str, &[&str]); 15] = [
 ];
 
 /// Libraries that live in one module.
-const HOMES: [(&str, &str); 15] = [
+const HOMES: [(&str, &str); 16] = [
     ("gstreamer", "source"),
+    ("gio", "source"),
     ("ort", "vlm"),
     ("prost", "onnx"),
     ("safetensors", "onnx"),

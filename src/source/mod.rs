@@ -7,6 +7,7 @@
 
 mod arrivals;
 mod auto;
+mod classes;
 mod codec;
 mod counters;
 mod decode;
@@ -67,6 +68,7 @@ pub enum Error {
 pub fn init() -> Result<(), Error> {
     gst::init().map_err(|e| Error::Init(redact::text(&e.to_string())))?;
     logging::route();
+    classes::make();
     for element in ["appsrc", "appsink", "parsebin", "videoconvert", "filesrc"] {
         if gst::ElementFactory::find(element).is_none() {
             return Err(Error::Missing { element, package: elements::package(element) });
