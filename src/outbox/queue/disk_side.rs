@@ -115,12 +115,15 @@ impl Queue {
             self.last_id = self.last_id.max(listed.id.0);
             if !first {
                 there.insert(listed.id);
-                match self.index.get(listed.id) {
+                match self.index.get_mut(listed.id) {
                     None => self.removals.push(listed.id),
-                    Some(entry) if entry.stored == Stored::Yes && !self.out.contains(&listed.id) => {
-                        self.lanes.offer(entry.lane, listed.id);
+                    Some(entry) if entry.stored == Stored::Yes => {
+                        if !self.out.contains(&listed.id) {
+                            self.lanes.offer(entry.lane, listed.id);
+                        }
                     }
-                    Some(_) => {}
+                    // It was written although the disk said no: should it go before it is written again, it goes there, too.
+                    Some(entry) => entry.stored = Stored::Writing,
                 }
                 continue;
             }
