@@ -14,7 +14,7 @@ use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::health::CameraHealth;
 use crate::ids::CameraId;
-use crate::outbox::Outbox;
+use crate::outbox::{Keeping, Outbox};
 
 use super::home::Home;
 use super::isolation::Isolation;
@@ -248,8 +248,12 @@ fn report_connected(inputs: &Inputs, settings: &Settings, why_second: Option<&st
 
 fn report_stop(inputs: &Inputs) {
     let waiting = inputs.outbox.stats().rows;
-    if waiting > 0 {
-        warn!(waiting, "stopped before the broker had all events");
+    match inputs.outbox.keeping() {
+        _ if waiting == 0 => {}
+        Keeping::Disk => info!(waiting, "the broker has not got all events yet: they stay in the outbox"),
+        Keeping::Memory | Keeping::Failing(_) => {
+            warn!(waiting, "stopped before the broker had all events: they wait in memory only");
+        }
     }
     inputs.connection.send_modify(|connection| {
         connection.state = ConnectionState::Disconnected;
