@@ -56,6 +56,8 @@ pub enum Cause {
     Startup,
     /// The camera was covered, turned away or is out of focus.
     Tamper,
+    /// An alerting rule turned on while nothing else went on.
+    Rule,
 }
 
 /// Where the words come from. An `end` repeats its event's last words with `cache`.
@@ -170,10 +172,16 @@ pub struct Event {
     pub model: Option<String>,
     pub region: Option<Region>,
     pub rules: BTreeMap<RuleId, RuleAnswer>,
+    /// Rules that say so and have just turned on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alert: Vec<RuleId>,
     /// What the sentence names and was asked back, with the probability of yes.
     #[serde(serialize_with = "digits_map", deserialize_with = "number_map")]
     pub checked: BTreeMap<String, f32>,
     pub timing_ms: Option<TimingMs>,
+    /// Name of the picture that was made of the described frame; where it is, delivery says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
     /// It waited for a broker.
     pub replayed: bool,
 }
@@ -214,7 +222,8 @@ impl<'de> Deserialize<'de> for Schema {
     }
 }
 
-fn time<S: Serializer>(at: &Timestamp, s: S) -> Result<S::Ok, S::Error> {
+/// Milliseconds and a Z, as every time that leaves the process.
+pub(crate) fn time<S: Serializer>(at: &Timestamp, s: S) -> Result<S::Ok, S::Error> {
     s.serialize_str(&clock::rfc3339(*at))
 }
 
@@ -280,6 +289,7 @@ mod tests {
             model: Some("tiny/int8@cpu".into()),
             region: Some(Region { x: 0.41, y: 0.1, w: 0.22, h: 0.8 }),
             rules: [(RuleId::new("parcel").unwrap(), RuleAnswer { answer: YesNo::No, p: 0.04 })].into(),
+            alert: Vec::new(),
             checked: [("person".to_owned(), 0.98)].into(),
             timing_ms: Some(TimingMs {
                 wait: 3.1,
@@ -289,6 +299,7 @@ mod tests {
                 decode: 40.2,
                 total: 75.0,
             }),
+            snapshot: None,
             replayed: false,
         };
         assert_eq!(
@@ -315,6 +326,7 @@ mod tests {
             Cause::Command,
             Cause::Startup,
             Cause::Tamper,
+            Cause::Rule,
         ]);
         let source = prop_oneof![Just(Source::Model), Just(Source::Cache), Just(Source::None)];
         let name = || "[a-z0-9_-]{1,64}";
@@ -355,8 +367,10 @@ mod tests {
                 model,
                 region,
                 rules,
+                alert: Vec::new(),
                 checked,
                 timing_ms,
+                snapshot: None,
                 replayed,
             }
         })

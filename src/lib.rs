@@ -3,6 +3,7 @@
 //! The walk reads one way: `source` → `gate` → `analyst` → `outbox` → `mqtt`. `ARCHITECTURE.md` has the map.
 
 pub mod analyst;
+pub mod ask;
 pub mod backoff;
 pub mod cli;
 pub mod clock;
@@ -20,6 +21,7 @@ pub mod mqtt;
 pub mod onnx;
 pub mod outbox;
 pub mod pipeline;
+pub mod rules;
 pub mod service;
 pub mod source;
 pub mod telemetry;

@@ -31,7 +31,8 @@ pub use self::view::View;
 use crate::clock::Clock;
 use crate::event::{Event, Kind};
 use crate::gate::Settled;
-use crate::ids::{CameraId, NodeId, RuleId};
+use crate::ids::{CameraId, NodeId};
+use crate::rules::Rule;
 use crate::units::Polygon;
 use crate::vlm::{Answer, AskError, Model, Question};
 
@@ -78,13 +79,6 @@ pub struct Camera {
     pub allowance: Allowance,
     /// A clip that plays as fast as it is understood: its time is what [`Inbox::advance`] says.
     pub own_time: bool,
-}
-
-/// A yes/no question about each described frame.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
-    pub id: RuleId,
-    pub ask: Arc<str>,
 }
 
 #[derive(Debug, Clone)]

@@ -141,7 +141,9 @@ impl Story {
             reason: None,
             region: None,
             rules,
+            alert: Vec::new(),
             checked: BTreeMap::new(),
+            snapshot: None,
             timing_ms: None,
             replayed: false,
         }

@@ -34,8 +34,9 @@ pub use problem::{Code, ConfigError, Notice, Problem};
 pub use redact::redact;
 pub use report::SourceText;
 
-use crate::analyst::{Rule, View};
+use crate::analyst::View;
 use crate::ids::NodeId;
+use crate::rules::Rule;
 use crate::telemetry::LogFormat;
 use crate::units::Rate;
 use crate::{gate, journal, mqtt, outbox, source, vlm};

@@ -196,7 +196,9 @@ mod tests {
             model: None,
             region: None,
             rules: [].into(),
+            alert: Vec::new(),
             checked: [].into(),
+            snapshot: None,
             timing_ms: None,
             replayed: false,
         }

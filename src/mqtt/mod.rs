@@ -29,6 +29,6 @@ mod window;
 pub use incoming::incoming;
 pub use probe::probe;
 pub use reason::Reason;
-pub use run::{Cameras, Connection, ConnectionState, Inputs, run};
+pub use run::{Cameras, Connection, ConnectionState, Inputs, Snapshot, Snapshots, run};
 pub use settings::*;
 pub use watch::watch;

@@ -1,20 +1,24 @@
 //! The task that delivers for ever: one connection after the other, with growing waits in between.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use crate::ask::Desk;
 use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::health::CameraHealth;
-use crate::ids::CameraId;
+use crate::ids::{CameraId, EventId};
 use crate::outbox::{Keeping, Outbox};
+use crate::rules::RuleStates;
 
 use super::home::Home;
 use super::isolation::Isolation;
@@ -68,6 +72,21 @@ impl Connection {
 /// Every camera with its health.
 pub type Cameras = Arc<[(CameraId, watch::Receiver<CameraHealth>)]>;
 
+/// The picture of the frame that was described last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    pub jpeg: Bytes,
+    /// [`crate::event::Event::snapshot`] of the message that it belongs to.
+    pub name: String,
+    pub event: EventId,
+    pub seq: u64,
+    /// When the frame was taken.
+    pub at: Timestamp,
+}
+
+/// The newest of every camera that has one.
+pub type Snapshots = Arc<BTreeMap<CameraId, Arc<Snapshot>>>;
+
 /// What the task works with; the pipeline makes it.
 pub struct Inputs {
     /// Of this program, for the status.
@@ -75,6 +94,11 @@ pub struct Inputs {
     pub outbox: Arc<Outbox>,
     /// All cameras, also those that are disabled; another list when the config changes.
     pub cameras: watch::Receiver<Cameras>,
+    /// Every rule as it stands.
+    pub rules: watch::Receiver<RuleStates>,
+    pub snapshots: watch::Receiver<Snapshots>,
+    /// Where questions and orders go.
+    pub desk: Arc<dyn Desk>,
     /// Told of each change.
     pub connection: watch::Sender<Connection>,
     /// Makes the counters that are published each minute. Called from the task; must not block.

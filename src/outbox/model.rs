@@ -35,7 +35,9 @@ pub(super) fn event(camera: &str, seq: u64) -> Event {
         model: None,
         region: None,
         rules: [].into(),
+        alert: Vec::new(),
         checked: [].into(),
+        snapshot: None,
         timing_ms: None,
         replayed: false,
     }

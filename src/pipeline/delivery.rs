@@ -55,6 +55,9 @@ pub(super) fn start(
         outbox: shared.outbox.clone(),
         stats: stats(cameras.clone(), shared),
         cameras,
+        rules: shared.rules.subscribe(),
+        snapshots: shared.snapshots.subscribe(),
+        desk: shared.desk.clone(),
         connection: connection_in,
         clock: shared.clock,
     };

@@ -6,6 +6,7 @@ mod audience;
 mod camera;
 mod cameras;
 mod delivery;
+mod desk;
 mod listener;
 mod progress;
 mod reload;
@@ -26,6 +27,7 @@ use tracing::warn;
 pub use self::audience::Audience;
 use self::cameras::Watched;
 use self::delivery::Delivery;
+use self::desk::Questions;
 use self::listener::Deliver;
 pub use self::progress::Progress;
 pub use self::reload::Applied;
@@ -35,6 +37,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::mqtt::{self, Connection};
 use crate::outbox::Outbox;
+use crate::rules::RuleStates;
 use crate::telemetry::Metrics;
 
 /// The share of `stop_timeout` that draining may take; the rest is for the process to end.
@@ -65,6 +68,11 @@ struct Shared {
     /// Ends the sources, and with them, one after the other, everything behind them.
     stopping: CancellationToken,
     audience: Arc<dyn Audience>,
+    /// Every rule as it stands: the analyst writes, delivery reads.
+    rules: watch::Sender<RuleStates>,
+    /// The newest picture of each camera, if the config asks for any.
+    snapshots: watch::Sender<mqtt::Snapshots>,
+    desk: Arc<Questions>,
 }
 
 impl std::fmt::Debug for Pipeline {
@@ -121,6 +129,9 @@ impl Pipeline {
             metrics,
             clock,
             audience,
+            rules: watch::Sender::default(),
+            snapshots: watch::Sender::default(),
+            desk: Arc::new(Questions::default()),
         };
         let mut watched = Watched::new();
         let lasting = (!settings::ends_by_itself(config)).then(|| watched.last());

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{address, model, regions};
-use crate::analyst::{Rule, View};
+use crate::analyst::View;
 use crate::config::CameraConfig;
 use crate::config::problem::{Code, Problem};
 use crate::config::raw::{Section, Text};
 use crate::gate;
 use crate::ids::{CameraId, RuleId};
+use crate::rules::Rule;
 use crate::source::{self, Decode};
 
 const FPS: f32 = 5.0;
@@ -118,7 +119,7 @@ fn rules(camera: &Section<'_>) -> Vec<Rule> {
         section.require();
         let id = name(section, &mut names, RuleId::new);
         let ask = model::question(section, "ask");
-        Some(Rule { id: id?, ask: ask? })
+        Some(Rule::new(id?, ask?))
     };
     let help = "put several questions into one, or let a second `[[camera]]` of the same `url` ask the others";
     at_most(MOST_RULES, camera.sections("rule"), "rules of one camera", help).iter().filter_map(read).collect()

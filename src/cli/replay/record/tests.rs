@@ -55,7 +55,9 @@ fn event(kind: Kind, from: f64, at: f64, words: Option<&str>) -> Event {
         model: None,
         region: Some(REGION),
         rules: BTreeMap::new(),
+        alert: Vec::new(),
         checked: BTreeMap::new(),
+        snapshot: None,
         timing_ms: None,
         replayed: false,
     }

@@ -128,5 +128,6 @@ fn cause(cause: Cause) -> &'static str {
         Cause::Command => "asked for",
         Cause::Startup => "just started",
         Cause::Tamper => "tampering",
+        Cause::Rule => "a rule turned on",
     }
 }

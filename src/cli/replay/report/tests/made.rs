@@ -105,7 +105,9 @@ impl Told {
             model: None,
             region: None,
             rules: if words.is_some() { rules.into() } else { BTreeMap::new() },
+            alert: Vec::new(),
             checked: BTreeMap::new(),
+            snapshot: None,
             timing_ms: None,
             replayed: false,
         });
