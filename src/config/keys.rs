@@ -18,6 +18,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// A list of polygons, each a list of points `[x, y]`.
     Polygons,
+    /// One polygon.
+    Polygon,
 }
 
 /// One key of a table.
@@ -441,6 +443,45 @@ static RULE: Table = Table {
     keys: &[
         Key::new("id", Kind::Text, "\"parcel\"", "Name of the rule in topics.").required(),
         Key::new("ask", Kind::Text, "\"Is there a parcel on the ground?\"", "The question.").required(),
+        Key::new(
+            "ask_negated",
+            Kind::Text,
+            "\"Is the ground free of parcels?\"",
+            "The question turned round, for model sets that answer better if asked both ways. Default: made from `ask` where \
+             the set wants it and the form is plain.",
+        ),
+        Key::new(
+            "when",
+            Kind::Text,
+            "\"event\"",
+            "When it is asked: \"event\" (at an event's start, updates and end), a time such as \"10s\" (and so often while \
+             the event goes on), \"always\" (and when nothing goes on).",
+        )
+        .default(),
+        Key::new("every", Kind::Duration, "\"30s\"", "How often with `when = \"always\"`. Default: \"10s\"."),
+        Key::new(
+            "region",
+            Kind::Polygon,
+            "[[0.2, 0.6], [0.8, 0.6], [0.8, 1.0], [0.2, 1.0]]",
+            "The part of the picture that it is about. Default: all of it.",
+        ),
+        Key::new(
+            "on_above",
+            Kind::Number,
+            "0.8",
+            "Probability from which on the answer is yes. Default: 0.75; 0.6 for a question that was fitted.",
+        ),
+        Key::new(
+            "off_below",
+            Kind::Number,
+            "0.2",
+            "Probability below which it is no; in between it is unsure. Default: 0.25; 0.4 for a question that was fitted.",
+        ),
+        Key::new("hold", Kind::Duration, "\"30s\"", "How long it stays on after the last yes.").default_is("\"0s\""),
+        Key::new("agree", Kind::Text, "\"2 of 3\"", "How many of the last answers must say the same.")
+            .default_is("\"1 of 1\""),
+        Key::new("alert", Kind::Switch, "true", "Whether turning on is said in the event, which is sent for it if need be.")
+            .default_is("false"),
     ],
     tables: &[],
 };

@@ -48,6 +48,7 @@ pub(super) fn expected(key: &Key) -> String {
         Kind::Number => format!("a number such as {}", key.example),
         Kind::Choice(words) => suggest::one_of(words),
         Kind::Polygons => "a list of polygons".to_owned(),
+        Kind::Polygon => "a polygon, a list of points `[x, y]`".to_owned(),
     }
 }
 

@@ -1,6 +1,9 @@
 //! Rules: yes/no questions with a memory. What is asked when, what an answer is worth, and what state follows from it. Pure:
 //! nothing here asks, publishes or keeps time.
 
+mod negation;
+mod region;
+mod schedule;
 mod settings;
 mod state;
 
@@ -9,6 +12,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+pub use self::negation::negated;
+pub use self::region::{around, outside};
+pub use self::schedule::{Places, Schedule};
 pub use self::settings::{Agree, Bounds, Rule, When};
 pub use self::state::{Step, Tally};
 use crate::ids::{CameraId, RuleId};

@@ -114,3 +114,6 @@ fn plain(p: f32, bounds: Bounds) -> YesNo {
         _ => YesNo::Unsure,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,14 +6,14 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{address, model, regions};
+use super::{address, model, regions, rule};
 use crate::analyst::View;
 use crate::config::CameraConfig;
 use crate::config::problem::{Code, Problem};
 use crate::config::raw::{Section, Text};
 use crate::gate;
 use crate::ids::{CameraId, RuleId};
-use crate::rules::Rule;
+use crate::rules::{Places, Rule};
 use crate::source::{self, Decode};
 
 const FPS: f32 = 5.0;
@@ -24,7 +24,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 const MOST_CAMERAS: usize = 64;
 
 /// Each is a question more about every picture that is described.
-const MOST_RULES: usize = 32;
+const MOST_RULES: usize = Places::MOST;
 
 /// All cameras; each reports its own problems, and those that they have together.
 pub(super) fn read_all(file: &Section<'_>, prompt: &Arc<str>) -> Vec<CameraConfig> {
@@ -118,8 +118,7 @@ fn rules(camera: &Section<'_>) -> Vec<Rule> {
     let read = |section: &Section<'_>| {
         section.require();
         let id = name(section, &mut names, RuleId::new);
-        let ask = model::question(section, "ask");
-        Some(Rule::new(id?, ask?))
+        rule::read(section, id)
     };
     let help = "put several questions into one, or let a second `[[camera]]` of the same `url` ask the others";
     at_most(MOST_RULES, camera.sections("rule"), "rules of one camera", help).iter().filter_map(read).collect()

@@ -7,6 +7,7 @@ mod model;
 mod mqtt;
 mod password;
 mod regions;
+mod rule;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

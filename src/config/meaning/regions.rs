@@ -43,6 +43,24 @@ pub(super) fn read(section: &Section<'_>, name: &str) -> Vec<Polygon> {
     items.iter().filter_map(|item| polygon(section, name, item)).collect()
 }
 
+/// The polygon of a key that has one.
+pub(super) fn one(section: &Section<'_>, name: &str) -> Option<Polygon> {
+    let value = section.value(name)?;
+    let Some(items) = value.get_ref().as_array() else {
+        section.wrong_type(section.shape.key(name), value);
+        return None;
+    };
+    // One pair of brackets too many: a list with one polygon in it.
+    let nested = items.first().and_then(|item| item.get_ref().as_array()).filter(|inner| inner.iter().any(is_point));
+    if nested.is_some() {
+        let message = format!("`{name}` is one polygon, but this is a list of polygons");
+        let problem = Problem::new(Code::WrongType, message, "take away one pair of brackets");
+        section.reader.report(problem.at(value.span(), ""));
+        return None;
+    }
+    polygon(section, name, value)
+}
+
 fn polygon(section: &Section<'_>, name: &str, value: &Value<'_>) -> Option<Polygon> {
     let report = |code, message: String, label: &str| {
         section.reader.report(Problem::new(code, message, POLYGON).at(value.span(), label));

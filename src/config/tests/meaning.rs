@@ -1,6 +1,10 @@
 //! What right configs mean.
 
 use super::*;
+use std::time::Duration;
+
+use crate::ids::RuleId;
+use crate::rules::{Agree, Bounds, Rule, When};
 use crate::source::{Decode, Location, Pace, Transport};
 
 const CAMERA: &str = "[[camera]]\nid = \"a\"\nurl = \"test://\"\n";
@@ -88,6 +92,31 @@ fn relative_paths_start_at_the_file() {
         other => panic!("{other:?}"),
     });
     assert!(paths.eq([folder.path().join("clip.mp4"), "/clip.mp4".into()]));
+}
+
+#[test]
+fn rules_have_a_memory() {
+    let rule = |keys: &str| {
+        let text = format!("{CAMERA}[[camera.rule]]\nid = \"r\"\nask = \"Is it?\"\n{keys}");
+        load(&text).config.cameras[0].rules[0].clone()
+    };
+    let plain = rule("");
+    assert_eq!(plain, Rule::new(RuleId::new("r").unwrap(), "Is it?"));
+    assert_eq!((plain.bounds(false), plain.bounds(true)), (Bounds::WIDE, Bounds::CALIBRATED));
+    let second = Duration::from_secs(1);
+    assert_eq!(rule("when = \"event\"\n").when, When::Event);
+    assert_eq!(rule("when = \"30s\"\n").when, When::During(30 * second));
+    assert_eq!(rule("when = \"always\"\n").when, When::Always(10 * second));
+    assert_eq!(rule("when = \"always\"\nevery = \"1m\"\n").when, When::Always(60 * second));
+    let full = rule(
+        "on_above = 0.9\noff_below = 0.5\nhold = \"20s\"\nagree = \"3 of 5\"\nalert = true\n\
+                     ask_negated = \"Is it not?\"\nregion = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]\n",
+    );
+    assert_eq!((full.hold, full.agree, full.alert), (20 * second, Agree { least: 3, of: 5 }, true));
+    assert_eq!(full.bounds(true), Bounds { on: 0.9, off: 0.5 });
+    assert_eq!((full.negated.as_deref(), full.region.unwrap().0.len()), (Some("Is it not?"), 3));
+    // One side alone moves the other out of its way.
+    assert_eq!(rule("on_above = 0.1\n").bounds(false), Bounds { on: 0.1, off: 0.1 });
 }
 
 #[test]

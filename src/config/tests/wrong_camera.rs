@@ -98,6 +98,15 @@ fn rules() {
         "rules",
         report_camera("[[camera.rule]]\nid = \"Parcel?\"\nask = \"\"\n[[camera.rule]]\nid = 7\nask = true\n")
     );
+    let keys = |keys: &str| report_camera(&format!("[[camera.rule]]\nid = \"x\"\nask = \"Is it?\"\n{keys}"));
+    snapshot!(
+        "rule_values",
+        keys(
+            "when = \"sometimes\"\nevery = \"10s\"\nregion = [[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]]\non_above = 0.2\n\
+              off_below = 0.8\nhold = \"-1s\"\nagree = \"most\"\nalert = \"yes\"\n"
+        )
+    );
+    snapshot!("rule_agree", keys("agree = \"2 of 4\"\nwhen = \"1ms\"\nregion = 7\non_above = 1.5\n"));
 }
 
 #[test]
