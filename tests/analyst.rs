@@ -188,7 +188,7 @@ async fn play(settings: analyst::Settings, steps: &[Step], model_seed: u64, stop
         let signal = match running[lane] {
             Some(started_at) if ends => {
                 running[lane] = None;
-                Signal::End { started_at, ended_at: now, reason: EndReason::Quiet }
+                Signal::End { started_at, ended_at: now, reason: EndReason::Quiet, frame: None }
             }
             Some(started_at) => Signal::Update(candidate(lane, frames[lane], now, started_at)),
             None => {
@@ -205,7 +205,7 @@ async fn play(settings: analyst::Settings, steps: &[Step], model_seed: u64, stop
     }
     for (lane, started_at) in running.iter().enumerate() {
         if let Some(started_at) = *started_at {
-            let end = Signal::End { started_at, ended_at: times[lane], reason: EndReason::Stopped };
+            let end = Signal::End { started_at, ended_at: times[lane], reason: EndReason::Stopped, frame: None };
             put(lane, end, times[lane]);
         }
     }

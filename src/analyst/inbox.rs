@@ -7,10 +7,11 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::lanes::{Lanes, Report, Terms};
+use super::lanes::{Lanes, Offered, Report, Terms};
 use super::letter::{Delivery, Displaced};
 use super::{Camera, General, Settings};
 use crate::clock::{Clock, Moment};
+use crate::frame::Frame;
 use crate::gate::Signal;
 
 /// The lanes behind a lock, with a bell.
@@ -111,6 +112,15 @@ impl Inbox {
         displaced
     }
 
+    /// A frame that the gate has looked at, for the rules whose time has come. Never waits.
+    pub fn offer(&self, lane: usize, frame: &Frame, now: Moment) -> Offered {
+        let offered = self.state().lanes.offer(lane, frame, now);
+        if offered != Offered::Nothing {
+            self.came.notify_one();
+        }
+        offered
+    }
+
     /// No more letters will come: the analyst ends after the last one.
     pub fn close(&self) {
         self.state().lanes.closed = true;
@@ -185,5 +195,6 @@ impl Inbox {
 }
 
 fn terms(camera: &Camera) -> Terms {
-    Terms { allowance: camera.allowance, view: camera.view, own_time: camera.own_time }
+    let Camera { rules, allowance, view, own_time, .. } = camera;
+    Terms { rules: rules.clone(), allowance: *allowance, view: *view, own_time: *own_time }
 }

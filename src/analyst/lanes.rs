@@ -10,7 +10,9 @@ use super::letter::{Delivery, Displaced, Letter};
 use super::view::View;
 use crate::clock::Moment;
 use crate::event::Kind;
+use crate::frame::Frame;
 use crate::gate::{Outcome, Settled, Signal};
+use crate::rules::{Places, Rule, Schedule};
 
 /// Pictures that may wait per camera. Each holds a decoder's buffer, so it is few.
 pub(super) const PICTURES: usize = 4;
@@ -22,13 +24,25 @@ pub(super) const LETTERS: usize = 64;
 const PATIENCE: u32 = 3;
 
 /// How one camera is served.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Terms {
+    pub(super) rules: Vec<Rule>,
     pub(super) allowance: Allowance,
     pub(super) view: View,
     /// Its time is what [`Lanes::advance`] said last. Such a camera has the box's budget for itself, and its share of time
     /// does not count: how it fares depends neither on the machine nor on the other clips.
     pub(super) own_time: bool,
+}
+
+/// What became of rules whose time had come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offered {
+    /// None of them had.
+    Nothing,
+    /// They will be asked.
+    Waits,
+    /// They will be asked about this frame, not about the one before it.
+    Instead,
 }
 
 /// What came of a look.
@@ -57,6 +71,11 @@ pub(super) struct Lanes {
 #[derive(Debug)]
 struct Lane {
     queue: VecDeque<(Letter, Moment)>,
+    /// Rules whose time has come, and since when. They go when nothing of the queue is left.
+    check: Option<(Letter, Moment)>,
+    schedule: Schedule,
+    /// Between a start and an end.
+    running: bool,
     terms: Terms,
     budget: Budget,
     /// With a time of its own: the box's budget, by that time; and the time.
@@ -122,12 +141,17 @@ impl Lanes {
         if lane.terms.allowance != terms.allowance {
             lane.budget = Budget::new(terms.allowance);
         }
+        if lane.terms.rules != terms.rules {
+            lane.check = None;
+            lane.schedule.renew(&terms.rules);
+        }
         (lane.terms, lane.left) = (terms, false);
     }
 
     /// No more letters will come from this camera.
     pub(super) fn leave(&mut self, lane: usize) {
-        self.lanes[lane].left = true;
+        let lane = &mut self.lanes[lane];
+        (lane.left, lane.check) = (true, None);
     }
 
     /// The time of a lane that has its own.
@@ -142,6 +166,13 @@ impl Lanes {
         let mut displaced = Displaced::default();
         let shared = &self.shared;
         let lane = &mut self.lanes[lane];
+        match &signal {
+            Signal::Start(candidate) | Signal::Update(candidate) => {
+                lane.running = true;
+                lane.schedule.asked(candidate.frame.at);
+            }
+            Signal::End { .. } => lane.running = false,
+        }
         match signal {
             Signal::Start(candidate) => lane.queue.push_back((Letter::Look { kind: Kind::Start, candidate }, now)),
             Signal::Update(candidate) => {
@@ -157,13 +188,38 @@ impl Lanes {
                     }
                 }
             }
-            Signal::End { started_at, ended_at, reason } => {
-                lane.queue.push_back((Letter::End { started_at, ended_at, reason }, now));
+            Signal::End { started_at, ended_at, reason, frame } => {
+                // What was left of the view by an earlier event says nothing any more.
+                for (letter, _) in &mut lane.queue {
+                    if let Letter::End { frame, .. } = letter {
+                        *frame = None;
+                    }
+                }
+                let frame = frame.filter(|_| !lane.terms.rules.is_empty());
+                lane.queue.push_back((Letter::End { started_at, ended_at, reason, frame }, now));
             }
         }
         lane.drop_pictures(shared, now, &mut displaced);
         lane.drop_events(&mut displaced);
         displaced
+    }
+
+    /// A frame that the gate has looked at: the rules whose time has come are to be asked about it. What still waits to be
+    /// asked is asked about the newer frame. Returns how that went.
+    pub(super) fn offer(&mut self, lane: usize, frame: &Frame, now: Moment) -> Offered {
+        self.advance(lane, now);
+        let lane = &mut self.lanes[lane];
+        let due = lane.schedule.take(frame.at, lane.running);
+        if due.is_empty() {
+            return Offered::Nothing;
+        }
+        let before = lane.check.take();
+        let waited = match &before {
+            Some((Letter::Check { due, .. }, _)) => *due,
+            _ => Places::default(),
+        };
+        lane.check = Some((Letter::Check { frame: frame.clone(), due: due.and(waited) }, now));
+        if before.is_some() { Offered::Instead } else { Offered::Waits }
     }
 
     /// The next letter that may go, if any.
@@ -180,6 +236,9 @@ impl Lanes {
             })
         };
         let Some((lane, fate)) = goes(true).or_else(|| goes(false)) else {
+            if let Some(check) = self.pop_check(now) {
+                return Some(check);
+            }
             return self.run_on().then(|| self.pop(now)).flatten();
         };
         let (chosen, fate) = (*lane, fate.clone());
@@ -193,9 +252,26 @@ impl Lanes {
         self.give_out(chosen, fate, now)
     }
 
+    /// Rules are asked when there is nothing else to do, as far as there is a budget.
+    fn pop_check(&mut self, now: Moment) -> Option<Delivery> {
+        let count = self.lanes.len();
+        let index = (0..count).map(|step| (self.next + step) % count).find(|lane| self.may_check(*lane, now))?;
+        self.next = (index + 1) % count;
+        let lane = &mut self.lanes[index];
+        let at = lane.now(now);
+        let (letter, since) = lane.check.take()?;
+        lane.take(1, &mut self.shared, at);
+        Some(Delivery { lane: index, letter, waited: at.since(since) })
+    }
+
+    fn may_check(&self, index: usize, now: Moment) -> bool {
+        let lane = &self.lanes[index];
+        lane.queue.is_empty() && lane.check.is_some() && lane.lacks(1, &self.shared, lane.now(now)).is_none()
+    }
+
     /// Whether a letter of this camera may go now.
     pub(super) fn is_ready(&self, lane: usize, now: Moment) -> bool {
-        matches!(self.fate(lane, now), Some(Fate::Goes { .. } | Fate::Spent(..)))
+        matches!(self.fate(lane, now), Some(Fate::Goes { .. } | Fate::Spent(..))) || self.may_check(lane, now)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -205,9 +281,10 @@ impl Lanes {
     /// When the next letter may go that may not go now; for the lanes without a time of their own.
     pub(super) fn due(&self, now: Moment) -> Option<Duration> {
         let shared = (0..self.lanes.len()).filter(|lane| self.lanes[*lane].own.is_none());
-        let waits = shared.filter_map(|lane| match self.fate(lane, now)? {
-            Fate::Waits(until) => Some(until),
-            _ => None,
+        let waits = shared.filter_map(|index| match self.fate(index, now) {
+            Some(Fate::Waits(until)) => Some(until),
+            Some(_) => None,
+            None => self.lanes[index].check.is_some().then(|| self.lanes[index].due_in(1, &self.shared)),
         });
         waits.min()
     }
@@ -273,12 +350,15 @@ impl Lanes {
                 } else {
                     lane.passed = 0;
                 }
-                lane.taken = calls.unwrap_or_default();
-                lane.budget.take(lane.taken, at.mono);
-                lane.own.as_mut().map_or(&mut self.shared, |(own, _)| own).take(lane.taken, at.mono);
+                lane.take(calls.unwrap_or_default(), &mut self.shared, at);
+            }
+            // Whoever was told that something is there hears that it is gone, whatever is left of the budget.
+            Letter::End { frame: Some(_), .. } => {
+                lane.described = false;
+                lane.take(1, &mut self.shared, at);
             }
             Letter::Unseen { .. } | Letter::End { .. } => lane.described = false,
-            Letter::Skipped(_) => {}
+            Letter::Skipped(_) | Letter::Check { .. } => {}
         }
         Some(Delivery { lane: index, letter, waited: at.since(since) })
     }
@@ -312,13 +392,16 @@ impl Lane {
     fn new(terms: Terms, shared: Allowance) -> Self {
         Self {
             queue: VecDeque::new(),
-            terms,
+            check: None,
+            schedule: Schedule::new(&terms.rules),
+            running: false,
             budget: Budget::new(terms.allowance),
             own: terms.own_time.then(|| (Budget::new(shared), START)),
             described: false,
             passed: 0,
             taken: 0,
             left: false,
+            terms,
         }
     }
 
@@ -335,14 +418,29 @@ impl Lane {
     }
 
     fn shortage(&self, shared: &Budget, now: Moment) -> Option<Shortage> {
-        let calls = self.asks()?;
+        self.lacks(self.asks()?, shared, now)
+    }
+
+    /// What so many calls lack.
+    fn lacks(&self, calls: u32, shared: &Budget, now: Moment) -> Option<Shortage> {
         let shared = self.own.as_ref().map_or(shared, |(own, _)| own);
         let of_camera = self.budget.shortage(Whose::Camera, calls, now.mono);
         of_camera.or_else(|| shared.shortage(Whose::Box, calls, now.mono))
     }
 
+    /// Sets so many calls aside for what goes now.
+    fn take(&mut self, calls: u32, shared: &mut Budget, at: Moment) {
+        self.taken = calls;
+        self.budget.take(calls, at.mono);
+        self.own.as_mut().map_or(shared, |(own, _)| own).take(calls, at.mono);
+    }
+
     fn due(&self, shared: &Budget) -> Duration {
-        let calls = self.asks().unwrap_or_default();
+        self.due_in(self.asks().unwrap_or_default(), shared)
+    }
+
+    /// When there is a budget for so many calls.
+    fn due_in(&self, calls: u32, shared: &Budget) -> Duration {
         let shared = self.own.as_ref().map_or(shared, |(own, _)| own);
         self.budget.due(calls).max(shared.due(calls))
     }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use crate::clock::Moment;
 use crate::event::{Cause, Kind};
 use crate::gate::{Candidate, EndReason, Outcome, Settled};
+use crate::frame::Frame;
+use crate::rules::Places;
 use crate::units::Region;
 
 /// What waits for the analyst.
@@ -25,8 +27,10 @@ pub(super) enum Letter {
     },
     /// An update whose picture had to go: there is nothing to tell, but the frame has ended.
     Skipped(Settled),
-    /// The event is over.
-    End { started_at: Moment, ended_at: Moment, reason: EndReason },
+    /// The event is over. Rules are asked about the frame, if there is one.
+    End { started_at: Moment, ended_at: Moment, reason: EndReason, frame: Option<Frame> },
+    /// Rules whose time has come, and a frame to ask them about. How that frame ended was said by the gate.
+    Check { frame: Frame, due: Places },
 }
 
 /// A letter with the camera it is about (by its index) and how long it waited, by that camera's time.
@@ -63,7 +67,7 @@ impl Letter {
                 *self = Self::Look { kind: Kind::Start, candidate: Candidate { cause, ..newer } };
                 Ok(settled)
             }
-            Self::Unseen { .. } | Self::Skipped(_) | Self::End { .. } => Err(newer.into()),
+            Self::Unseen { .. } | Self::Skipped(_) | Self::End { .. } | Self::Check { .. } => Err(newer.into()),
         }
     }
 

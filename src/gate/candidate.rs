@@ -91,6 +91,8 @@ pub enum Signal {
         /// When the last thing had left the view, `settle` before the gate could be sure.
         ended_at: Moment,
         reason: EndReason,
+        /// What the camera sees now that it is over; `None` where nobody looked, or where something else begins.
+        frame: Option<Frame>,
     },
 }
 
@@ -141,7 +143,7 @@ impl Settled {
 }
 
 /// What one frame did to the gate. The frames in `settled` are over: the gate holds them no longer and nobody else
-/// does. A frame that left in a [`Signal`] is settled by whoever takes it.
+/// does, but for the one that an end shows. A frame that left in a [`Signal`] is settled by whoever takes it.
 #[derive(Debug, Default)]
 pub struct Observation {
     /// Nearly always one; two where a held frame is settled beside the new one.

@@ -99,7 +99,7 @@ impl Life {
             (state, Finding::Wrong(reason, since)) => tampered(state, frame, view, (reason, since), out),
             (State::Active(active) | State::Settling(active), Finding::Over) if active.tamper => {
                 out.settled.push(quiet(&frame, view.sight));
-                out.signals.push(Active { last_alive: at, ..active }.end(EndReason::Quiet));
+                out.signals.push(Active { last_alive: at, ..active }.over(&frame));
                 State::Idle
             }
             (state, finding) if view.sight.other_scene && finding != Finding::Still => cut(state, frame, view, out),
@@ -219,7 +219,7 @@ impl Life {
         }
         out.settled.push(quiet(&frame, view.sight));
         if frame.at.since(active.last_alive) >= self.settle {
-            out.signals.push(active.end(EndReason::Quiet));
+            out.signals.push(active.over(&frame));
             return State::Idle;
         }
         State::Settling(active)
@@ -303,7 +303,13 @@ impl Choosing {
 
 impl Active {
     fn end(self, reason: EndReason) -> Signal {
-        Signal::End { started_at: self.started_at, ended_at: self.last_alive, reason }
+        Signal::End { started_at: self.started_at, ended_at: self.last_alive, reason, frame: None }
+    }
+
+    /// It is over, and this is what is left.
+    fn over(self, frame: &Frame) -> Signal {
+        let Self { started_at, last_alive: ended_at, .. } = self;
+        Signal::End { started_at, ended_at, reason: EndReason::Quiet, frame: Some(frame.clone()) }
     }
 }
 

@@ -80,6 +80,15 @@ impl Schedule {
         due
     }
 
+    /// Other rules; those that stay as they were are asked when they would have been.
+    pub fn renew(&mut self, rules: &[Rule]) {
+        let before = std::mem::replace(self, Self::new(rules));
+        for entry in &mut self.rules {
+            let same = |was: &&Entry| (was.place, was.every, was.always) == (entry.place, entry.every, entry.always);
+            entry.last = before.rules.iter().find(same).and_then(|was| was.last);
+        }
+    }
+
     /// All of them were asked about a frame of this time, as rules of a described frame are.
     pub fn asked(&mut self, at: Moment) {
         self.rules.iter_mut().for_each(|entry| entry.last = Some(at));

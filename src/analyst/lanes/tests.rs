@@ -29,7 +29,7 @@ fn update(seq: u64) -> Signal {
 }
 
 fn end() -> Signal {
-    Signal::End { started_at: at(0.0), ended_at: at(0.0), reason: EndReason::Quiet }
+    Signal::End { started_at: at(0.0), ended_at: at(0.0), reason: EndReason::Quiet, frame: None }
 }
 
 fn allowance(per_minute: f64) -> Allowance {
@@ -37,7 +37,12 @@ fn allowance(per_minute: f64) -> Allowance {
 }
 
 fn lanes(of_camera: &[f64], of_box: f64, own_time: bool) -> Lanes {
-    let terms = |per_minute: &f64| Terms { allowance: allowance(*per_minute), view: View::Whole, own_time };
+    let terms = |per_minute: &f64| Terms {
+        rules: Vec::new(),
+        allowance: allowance(*per_minute),
+        view: View::Whole,
+        own_time,
+    };
     Lanes::new(of_camera.iter().map(terms), allowance(of_box), DEADLINE)
 }
 
