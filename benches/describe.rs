@@ -52,6 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         deadline: clock.now(),
         describe: true,
         recall: options.known.map(|_| Recall { known: Vec::new(), least: 2.0 }),
+        check: false,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let deadline = || clock.now().plus(Duration::from_secs(600));

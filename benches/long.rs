@@ -71,6 +71,7 @@ fn run(rounds: usize, threads: usize, set: &Path) -> Result<(), Box<dyn Error>> 
             deadline: clock.now().plus(Duration::from_secs(600)),
             describe: true,
             recall: None,
+            check: false,
         };
         *time = runtime.block_on(model.ask(question))?.timing.first_token.as_secs_f64() * 1e3;
     }

@@ -37,6 +37,7 @@ async fn says(cache: &Path) -> (String, Vec<f32>, Info) {
         deadline: clock.now().plus(Duration::from_secs(60)),
         describe: true,
         recall: None,
+        check: false,
     };
     let answer = model.ask(question).await.unwrap();
     (answer.text, answer.p_yes, model.info().clone())

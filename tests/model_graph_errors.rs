@@ -155,6 +155,7 @@ async fn an_answer_without_an_end() {
         deadline: clock.now().plus(patience),
         describe: true,
         recall: None,
+        check: false,
     };
     let answer = model.ask(question(200, Duration::from_secs(120))).await.unwrap();
     assert_eq!(answer.tokens, 200, "the limit, and room made for it: {:?}", answer.text);

@@ -59,6 +59,7 @@ fn p_yes(engine: &mut Engine, picture: Picture, view: Region) -> f32 {
         deadline: clock.now().plus(Duration::from_secs(60)),
         describe: true,
         recall: None,
+        check: false,
     };
     let answer = engine.answer_alone(&question).unwrap();
     assert!(answer.tokens <= 4);

@@ -50,6 +50,7 @@ fn question(clock: Clock, picture: Picture, asks: &[&str]) -> Question {
         deadline: clock.now().plus(Duration::from_secs(60)),
         describe: true,
         recall: None,
+        check: false,
     }
 }
 

@@ -97,6 +97,7 @@ impl<A: Ask> Analyst<A> {
             prompt: camera.prompt.clone(),
             describe: true,
             recall: None,
+            check: true,
             asks: camera.rules.iter().map(|rule| rule.ask.clone()).collect(),
             max_tokens: self.general.max_tokens,
             deadline: self.clock.now().plus(self.patience(waited)),

@@ -116,6 +116,7 @@ async fn inference(config: &Config, model: &Model, clock: Clock) -> Result<Strin
         prompt: config.model.prompt.clone(),
         describe: true,
         recall: None,
+        check: false,
         asks: Vec::new(),
         max_tokens: config.model.max_tokens,
         deadline: clock.now().plus(QUESTION),

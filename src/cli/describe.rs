@@ -79,6 +79,7 @@ async fn one(file: &Path, args: &DescribeArgs, model: &Model, clock: Clock) -> R
         prompt: args.prompt.as_str().into(),
         describe: true,
         recall: None,
+        check: false,
         asks: args.ask.iter().map(|ask| ask.as_str().into()).collect(),
         max_tokens: 48,
         deadline: clock.now().plus(DEADLINE),

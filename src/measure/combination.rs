@@ -267,6 +267,7 @@ mod tests {
             deadline: clock.now(),
             describe: true,
             recall: None,
+            check: false,
         };
         let mut steps = Vec::new();
         let rounds = Rounds { warm_up: 1, timed };

@@ -4,6 +4,7 @@
 mod negation;
 mod region;
 mod schedule;
+pub mod calibration;
 mod settings;
 mod state;
 
@@ -15,6 +16,7 @@ use jiff::Timestamp;
 pub use self::negation::negated;
 pub use self::region::{around, outside};
 pub use self::schedule::{Places, Schedule};
+pub use self::calibration::{Calibrated, Calibration, Calibrations, combine};
 pub use self::settings::{Agree, Bounds, Rule, When};
 pub use self::state::{Step, Tally};
 use crate::ids::{CameraId, RuleId};

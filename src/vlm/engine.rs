@@ -145,16 +145,15 @@ impl Engine {
         self.vision.encode(size, call)?;
         timing.encode = self.clock.now().since(ready);
         let (likeness, nearest) = self.recall(question.recall.as_ref(), size)?;
-        if nearest.zip(question.recall.as_ref()).is_some_and(|(nearest, recall)| nearest.cosine >= recall.least) {
-            self.close(&mut timing, began, call);
-            return Ok(Answer { likeness, nearest, recalled: true, timing, ..Answer::default() });
-        }
+        let least = question.recall.as_ref().map(|recall| recall.least);
+        let recalled = nearest.zip(least).is_some_and(|(nearest, least)| nearest.cosine >= least);
+        let describe = question.describe && !recalled;
         let before = self.clock.now();
-        let head = self.look(question, size, call)?;
+        let head = self.look(question, describe, size, call)?;
         timing.prefill = self.clock.now().since(before);
 
         let mut spoken = Spoken::default();
-        if question.describe {
+        if describe {
             let before = self.clock.now();
             let mut sequence = self.prefill(&question.prompt, size, head.as_ref(), call)?;
             let first = self.pick(0)?;
@@ -177,7 +176,18 @@ impl Engine {
         let confidence = if tokens == 0 { 0.0 } else { (spoken.probability / tokens as f64) as f32 };
         self.close(&mut timing, began, call);
         let token_ids = spoken.ids;
-        Ok(Answer { text, token_ids, confidence, tokens, p_yes, likeness, nearest, recalled: false, timing })
+        Ok(Answer {
+            text,
+            token_ids,
+            confidence,
+            tokens,
+            p_yes,
+            likeness,
+            nearest,
+            recalled,
+            timing,
+            ..Answer::default()
+        })
     }
 
     fn close(&self, timing: &mut Timing, began: Moment, call: &Call<'_>) {
@@ -219,10 +229,11 @@ impl Engine {
     pub(super) fn look(
         &mut self,
         question: &Question,
+        describe: bool,
         size: usize,
         call: &mut Call<'_>,
     ) -> Result<Option<Sequence>, AskError> {
-        let described = question.describe.then_some((&question.prompt, question.max_tokens));
+        let described = describe.then_some((&question.prompt, question.max_tokens));
         let all = question.asks.iter().map(|ask| (ask, 1)).chain(described);
         let alike = self.prepare(all, size, call)?;
         if question.asks.is_empty() || !alike {

@@ -27,8 +27,11 @@ pub struct Question {
     pub deadline: Moment,
     /// `false`: only the yes/no questions.
     pub describe: bool,
-    /// What was described before: if this picture looks like one of them, nothing is said about it.
+    /// What was described before: if this picture looks like one of them, it is not described; its yes/no questions are answered
+    /// all the same.
     pub recall: Option<Recall>,
+    /// Ask back what the description names, if the model set has probes and says that it helps.
+    pub check: bool,
 }
 
 /// Pictures whose answers are still known.
@@ -40,7 +43,7 @@ pub struct Recall {
 }
 
 /// The model's answer to a [`Question`].
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     /// The description; empty if none was wanted.
     pub text: String,
@@ -56,9 +59,38 @@ pub struct Answer {
     pub likeness: Option<Likeness>,
     /// The one of the known pictures that it looks most like.
     pub nearest: Option<Nearest>,
-    /// It looks so much like that one that nothing was said and no question answered.
+    /// It looks so much like that one that nothing was said; the yes/no questions are answered.
     pub recalled: bool,
+    /// What was asked back about the text, by the probe's name, and its probability, calibrated if the set has a calibration. In
+    /// the order of the probes. Empty if nothing was.
+    pub checked: Vec<(Arc<str>, f32)>,
+    /// The first sentence, if another one goes out instead.
+    pub before: Option<String>,
+    /// How often it was decoded again because of what was checked.
+    pub corrections: u32,
+    /// Nothing that was checked speaks against the text. True if nothing was.
+    pub agrees: bool,
     pub timing: Timing,
+}
+
+impl Default for Answer {
+    fn default() -> Self {
+        Self {
+            text: String::new(),
+            token_ids: Vec::new(),
+            confidence: 0.0,
+            tokens: 0,
+            p_yes: Vec::new(),
+            likeness: None,
+            nearest: None,
+            recalled: false,
+            checked: Vec::new(),
+            before: None,
+            corrections: 0,
+            agrees: true,
+            timing: Timing::default(),
+        }
+    }
 }
 
 /// Where the time of one answer went.

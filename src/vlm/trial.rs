@@ -33,7 +33,7 @@ impl Engine {
     /// [`AskError`]
     pub fn trial(&mut self, question: &Question, led: Option<&[u32]>) -> Result<Trial, AskError> {
         let stop = Stop::new()?;
-        let question = Question { describe: true, recall: None, ..question.clone() };
+        let question = Question { describe: true, recall: None, check: false, ..question.clone() };
         let mut call = Call::new(&stop, self.clock, question.deadline);
         let result = self.trial_in(&question, led, &mut call);
         self.decoder.clear();
@@ -52,7 +52,7 @@ impl Engine {
         let size = self.size(&question.picture, question.view);
         self.take_in(question, size)?;
         self.vision.encode(size, call)?;
-        let head = self.look(question, size, call)?;
+        let head = self.look(question, true, size, call)?;
         let mut sequence = self.prefill(&question.prompt, size, head.as_ref(), call)?;
         let first_logits = self.decoder.row()?.to_vec();
         let mut words = Vec::with_capacity(question.max_tokens);
@@ -111,6 +111,7 @@ mod tests {
             deadline: super::super::engine::open_end(clock),
             describe: true,
             recall: None,
+            check: false,
         };
         let answer = engine.answer_alone(&question).unwrap();
         let own = engine.trial(&question, None).unwrap();

@@ -69,6 +69,7 @@ impl Plan {
             deadline: clock.now(),
             describe: true,
             recall: None,
+            check: false,
         };
         let rounds = Rounds { warm_up: args.warm_up as usize, timed: args.rounds as usize };
         Ok(Self { model, combinations, question, rounds })

@@ -71,6 +71,7 @@ impl Questions {
             deadline,
             describe: true,
             recall: None,
+            check: false,
         }
     }
 

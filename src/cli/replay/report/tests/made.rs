@@ -79,6 +79,7 @@ impl Told {
             likeness: None,
             nearest: None,
             recalled: false,
+            ..Answer::default()
         };
         self.recorder.answered(&self.camera, &answer);
         self.event(if start { Kind::Start } else { Kind::Update }, from, second, words);
