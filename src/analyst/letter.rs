@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::clock::Moment;
 use crate::event::{Cause, Kind};
-use crate::gate::{Candidate, EndReason, Outcome, Settled};
 use crate::frame::Frame;
+use crate::gate::{Candidate, EndReason, Outcome, Settled};
 use crate::rules::Places;
 use crate::units::Region;
 

@@ -1,16 +1,18 @@
 //! One look at a frame: what to ask, whether an earlier answer serves, what to make of the answer.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tracing::{debug, warn};
 
 use super::lanes::{Report, WAITED};
 use super::memory::{self, Memory};
+use super::rulings::Ruling;
 use super::story::{Said, Words};
-use super::{Analyst, Ask, Camera, Listener, Teller};
-use crate::event::{RuleAnswer, TimingMs, YesNo};
+use super::{Analyst, Ask, Listener, Teller};
+use crate::event::TimingMs;
+use crate::frame::Frame;
 use crate::gate::{Candidate, Outcome, Settled};
+use crate::rules::Places;
 use crate::units::Region;
 use crate::vlm::{Answer, AskError, Question};
 
@@ -20,6 +22,14 @@ const LAST_QUESTION: Duration = Duration::from_millis(1500);
 /// In a replay the model has all the time it needs: how fast the machine is shall not show.
 const PATIENT: Duration = Duration::from_secs(600);
 
+/// What a look came to.
+pub(super) struct Seen {
+    pub(super) said: Said,
+    /// Of all the camera's rules, unless the model had no answer.
+    pub(super) rulings: Vec<Ruling>,
+    pub(super) report: Report,
+}
+
 impl<A: Ask> Analyst<A> {
     /// Asks about a frame that has waited for so long. How it ended is told to the listener.
     pub(super) async fn look<L: Listener>(
@@ -28,20 +38,30 @@ impl<A: Ask> Analyst<A> {
         candidate: Candidate,
         waited: Duration,
         listener: &mut L,
-    ) -> (Said, Report) {
+    ) -> Seen {
         let began = self.clock.now();
         let frame = &candidate.frame;
         let (first, second) = self.tellers[lane].camera.view.parts(candidate.region);
-        let mut question = self.question(lane, &candidate, first, waited);
+        let mut sheets = self.tellers[lane].rulings.sheets(Places::ALL);
+        // Questions about what the description is about cost next to nothing beside it.
+        let beside = sheets.first().is_some_and(|sheet| sheet.view == first && sheet.mask.is_none());
+        let beside = beside.then(|| sheets.remove(0));
+        let mut question = self.describe(lane, frame, first, waited);
         question.recall = self.tellers[lane].memory.recall(frame.at);
+        question.asks = beside.as_ref().map(|sheet| sheet.asks.clone()).unwrap_or_default();
         let mut calls = 1;
         let mut result = self.model.ask(question).await;
-        if let (Ok(answer), Some(second)) = (&mut result, second)
-            && !answer.recalled
-        {
-            calls += 1;
-            let question = self.question(lane, &candidate, second, waited);
-            self.surer(lane, answer, question, listener).await;
+        let mut rulings = Vec::new();
+        if let Ok(answer) = &mut result {
+            if let Some(sheet) = &beside {
+                rulings = self.tellers[lane].rulings.heard(sheet, &answer.p_yes, frame.at);
+            }
+            if let Some(second) = second.filter(|_| !answer.recalled) {
+                calls += 1;
+                let question = self.describe(lane, frame, second, waited);
+                self.surer(lane, answer, question, listener).await;
+            }
+            rulings.extend(self.fill_in(lane, frame, &sheets, waited).await);
         }
         let busy = self.clock.now().since(began);
         let Teller { camera, memory, .. } = &mut self.tellers[lane];
@@ -54,8 +74,7 @@ impl<A: Ask> Analyst<A> {
                     calls = 0;
                     again(&answer, timing, settled, memory)
                 } else {
-                    let label = self.model.label();
-                    let said = remember(answer, timing, camera, label, &candidate, memory);
+                    let said = remember(answer, timing, self.model.label(), frame, memory);
                     (settled(Outcome::Described), said)
                 }
             }
@@ -72,10 +91,26 @@ impl<A: Ask> Analyst<A> {
         };
         listener.frame(&camera.id, settled);
         let words = !matches!(said, Said::Nothing(_));
-        (said, Report { calls, busy, words })
+        Seen { said, rulings, report: Report { calls, busy, words } }
     }
 
-    /// Asks about the other part of the picture, too, and keeps the answer that the model is surer of.
+    /// Words for a frame whose end was said already.
+    pub(super) async fn words<L: Listener>(&mut self, lane: usize, frame: &Frame, listener: &mut L) -> Said {
+        let (view, _) = self.tellers[lane].camera.view.parts(None);
+        match self.model.ask(self.describe(lane, frame, view, Duration::ZERO)).await {
+            Ok(answer) => {
+                listener.answer(&self.tellers[lane].camera.id, &answer);
+                let timing = self.seed.is_none().then(|| timing(&answer, Duration::ZERO));
+                Said::Words(words(answer, self.model.label(), timing))
+            }
+            Err(error) => {
+                warn!(frame = frame.seq, %error, "no description");
+                Said::Nothing(format!("the model failed: {error}"))
+            }
+        }
+    }
+
+    /// Asks about the other part of the picture, too, and keeps the words that the model is surer of.
     async fn surer<L: Listener>(&self, lane: usize, answer: &mut Answer, question: Question, listener: &mut L) {
         let Ok(other) = self.model.ask(question).await else { return };
         let other = if other.confidence > answer.confidence {
@@ -88,17 +123,22 @@ impl<A: Ask> Analyst<A> {
         listener.answer(&self.tellers[lane].camera.id, &other);
     }
 
-    fn question(&self, lane: usize, candidate: &Candidate, view: Region, waited: Duration) -> Question {
+    fn describe(&self, lane: usize, frame: &Frame, view: Region, waited: Duration) -> Question {
+        Question { describe: true, check: true, ..self.question(lane, frame, view, waited) }
+    }
+
+    /// A question about this part of the frame, with nothing asked yet.
+    pub(super) fn question(&self, lane: usize, frame: &Frame, view: Region, waited: Duration) -> Question {
         let camera = &self.tellers[lane].camera;
         Question {
-            picture: candidate.frame.picture.clone(),
+            picture: frame.picture.clone(),
             view,
             masks: camera.masks.clone(),
             prompt: camera.prompt.clone(),
-            describe: true,
+            describe: false,
+            check: false,
             recall: None,
-            check: true,
-            asks: camera.rules.iter().map(|rule| rule.ask.clone()).collect(),
+            asks: Vec::new(),
             max_tokens: self.general.max_tokens,
             deadline: self.clock.now().plus(self.patience(waited)),
         }
@@ -116,26 +156,19 @@ impl<A: Ask> Analyst<A> {
 }
 
 /// An answer from the model, kept for the next picture that looks the same.
-fn remember(
-    mut answer: Answer,
-    timing: Option<TimingMs>,
-    camera: &Camera,
-    model: &str,
-    candidate: &Candidate,
-    memory: &mut Memory,
-) -> Said {
-    let frame = &candidate.frame;
+fn remember(mut answer: Answer, timing: Option<TimingMs>, model: &str, frame: &Frame, memory: &mut Memory) -> Said {
     let nearest = answer.nearest.map(|nearest| nearest.cosine);
     debug!(
         frame = frame.seq,
         text = answer.text,
         confidence = answer.confidence,
+        corrected = answer.corrections > 0,
         nearest,
         least = memory::LEAST,
         "described"
     );
     let likeness = answer.likeness.take();
-    let words = words(answer, camera, model, timing);
+    let words = words(answer, model, timing);
     if let Some(likeness) = likeness.filter(|_| !words.text.is_empty()) {
         memory.keep(likeness, words.clone(), frame.at);
     }
@@ -159,14 +192,11 @@ fn again(
     (settled, Said::Again(Words { timing, ..words.clone() }))
 }
 
-fn words(answer: Answer, camera: &Camera, model: &str, timing: Option<TimingMs>) -> Words {
-    let rules: BTreeMap<_, _> = camera
-        .rules
-        .iter()
-        .zip(&answer.p_yes)
-        .map(|(rule, &p)| (rule.id.clone(), RuleAnswer { answer: YesNo::from_probability(p), p }))
-        .collect();
-    Words { text: answer.text, confidence: answer.confidence, model: model.to_owned(), rules, timing }
+/// What the model said, without the answers of rules, which are their own.
+fn words(answer: Answer, model: &str, timing: Option<TimingMs>) -> Words {
+    let checked = answer.checked.iter().map(|(name, p)| (name.to_string(), *p)).collect();
+    let (text, confidence) = (answer.text, answer.confidence);
+    Words { text, confidence, model: model.to_owned(), rules: [].into(), checked, timing }
 }
 
 fn timing(answer: &Answer, waited: Duration) -> TimingMs {

@@ -5,11 +5,13 @@
 //! answer in the `memory`, and the `story` makes an event of what was said.
 
 mod budget;
+mod check;
 mod inbox;
 mod lanes;
 mod letter;
 mod look;
 mod memory;
+mod rulings;
 mod story;
 mod view;
 
@@ -17,22 +19,28 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use smallvec::{SmallVec, smallvec};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info_span};
 
 pub use self::budget::Allowance;
 use self::inbox::Errand;
 pub use self::inbox::Inbox;
+pub use self::lanes::Offered;
 pub use self::letter::Displaced;
 use self::letter::{Delivery, Letter};
+use self::look::Seen;
 use self::memory::Memory;
+pub use self::rulings::Ruling;
+use self::rulings::Rulings;
 use self::story::{Said, Sight, Story};
 pub use self::view::View;
-use crate::clock::Clock;
-use crate::event::{Event, Kind};
+use crate::clock::{Clock, Moment};
+use crate::event::{Event, Kind, Source};
+use crate::frame::Frame;
 use crate::gate::Settled;
 use crate::ids::{CameraId, NodeId};
-use crate::rules::Rule;
+use crate::rules::{Calibrations, Rule, RuleNow};
 use crate::units::Polygon;
 use crate::vlm::{Answer, AskError, Model, Question};
 
@@ -44,6 +52,11 @@ pub trait Ask: Send + Sync {
 
     /// `set/precision@provider`
     fn label(&self) -> &str;
+
+    /// Yes/no questions are better answered if they are asked turned round, too.
+    fn both_ways(&self) -> bool {
+        false
+    }
 }
 
 impl Ask for Model {
@@ -63,6 +76,10 @@ impl<A: Ask> Ask for Arc<A> {
 
     fn label(&self) -> &str {
         A::label(self)
+    }
+
+    fn both_ways(&self) -> bool {
+        A::both_ways(self)
     }
 }
 
@@ -87,6 +104,8 @@ pub struct Settings {
     /// In the order of the inbox's lanes; more may enter later ([`Inbox::enter`]).
     pub cameras: Vec<Camera>,
     pub general: General,
+    /// What the model's probabilities are worth.
+    pub calibrations: Arc<Calibrations>,
     /// Where the ids of events come from; with one, a clip gives the same events each time, and none of them says how long
     /// it took.
     pub seed: Option<u64>,
@@ -117,6 +136,15 @@ pub trait Listener: Send {
 
     fn answer(&mut self, camera: &CameraId, answer: &Answer);
 
+    /// A rule was answered about a frame.
+    fn ruled(&mut self, _camera: &CameraId, _frame: &Frame, _ruling: &Ruling) {}
+
+    /// How all rules of a camera stand, whenever one was answered or has changed.
+    fn rules(&mut self, _camera: &CameraId, _now: Arc<[RuleNow]>) {}
+
+    /// A message about a frame that was described anew; it may be given the name of a picture.
+    fn described(&mut self, _event: &mut Event, _frame: &Frame, _masks: &Arc<[Polygon]>) {}
+
     /// Called at least whenever a letter was worked off: the analyst is alive.
     fn beat(&mut self);
 }
@@ -130,16 +158,23 @@ pub async fn run<A: Ask, L: Listener>(
     clock: Clock,
     stopping: CancellationToken,
 ) {
-    let Settings { node, cameras, general, seed } = settings;
-    let mut random = seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
-    let tellers = cameras.into_iter().map(|camera| Teller::new(&node, camera.into(), &mut random, &listener)).collect();
-    let mut analyst = Analyst { node, general, seed, inbox, tellers, random, model, clock, stopping };
+    let Settings { node, cameras, general, calibrations, seed } = settings;
+    let random = seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
+    let tellers = Vec::new();
+    let mut analyst = Analyst { node, general, calibrations, seed, inbox, tellers, random, model, clock, stopping };
+    for (lane, camera) in cameras.into_iter().enumerate() {
+        analyst.meet(lane, camera.into(), &listener);
+    }
     while let Some(Errand { delivery, camera, general }) = analyst.next(&mut listener).await {
         let span = info_span!("analyst", camera = %camera.id);
         analyst.general = general;
         analyst.meet(delivery.lane, camera, &listener);
-        let event = analyst.work(delivery, &mut listener).instrument(span).await;
-        if let Some(event) = event {
+        let lane = delivery.lane;
+        let told = analyst.work(delivery, &mut listener).instrument(span).await;
+        for Told { mut event, frame } in told {
+            if let Some(frame) = frame.filter(|_| event.source == Source::Model) {
+                listener.described(&mut event, &frame, &analyst.tellers[lane].camera.masks);
+            }
             listener.event(event).await;
         }
         listener.beat();
@@ -148,10 +183,13 @@ pub async fn run<A: Ask, L: Listener>(
 
 /// How often an idle analyst says that it is alive.
 const BEAT: Duration = Duration::from_secs(5);
+/// It waits so long at least: a timer that is due is not asked for again and again.
+const SOON: Duration = Duration::from_millis(10);
 
 struct Analyst<A> {
     node: NodeId,
     general: General,
+    calibrations: Arc<Calibrations>,
     seed: Option<u64>,
     inbox: Arc<Inbox>,
     /// By lane.
@@ -167,28 +205,51 @@ struct Teller {
     camera: Arc<Camera>,
     story: Story,
     memory: Memory,
+    rulings: Rulings,
     /// One source per camera: in which order they are served does not change their ids.
     random: fastrand::Rng,
 }
 
-impl Teller {
-    fn new<L: Listener>(node: &NodeId, camera: Arc<Camera>, random: &mut fastrand::Rng, listener: &L) -> Self {
-        Self {
-            story: Story::new(node.clone(), camera.id.clone(), listener.last_seq(&camera.id)),
-            memory: Memory::new(camera.reuse_for),
-            random: random.fork(),
-            camera,
-        }
-    }
+/// A message, and the frame that it is about, if that was looked at for it.
+struct Told {
+    event: Event,
+    frame: Option<Frame>,
 }
 
 impl<A: Ask> Analyst<A> {
-    async fn next<L: Listener>(&self, listener: &mut L) -> Option<Errand> {
+    /// The next letter. Meanwhile rules that were held on turn off when their time is over.
+    async fn next<L: Listener>(&mut self, listener: &mut L) -> Option<Errand> {
         loop {
-            match tokio::time::timeout(BEAT, self.inbox.take()).await {
+            let now = self.clock.now();
+            self.tick(now, listener);
+            let due =
+                self.tellers.iter().filter(|teller| !teller.camera.own_time).filter_map(|t| t.rulings.due()).min();
+            let wait = due.map_or(BEAT, |due| due.since(now).clamp(SOON, BEAT));
+            match tokio::time::timeout(wait, self.inbox.take()).await {
                 Ok(errand) => return errand,
                 Err(_) => listener.beat(),
             }
+        }
+    }
+
+    fn tick<L: Listener>(&mut self, now: Moment, listener: &mut L) {
+        for teller in self.tellers.iter_mut().filter(|teller| !teller.camera.own_time) {
+            if teller.rulings.tick(now) {
+                listener.rules(&teller.camera.id, teller.rulings.now());
+            }
+        }
+    }
+
+    fn teller<L: Listener>(&mut self, camera: Arc<Camera>, listener: &L) -> Teller {
+        let calibrations = Arc::clone(&self.calibrations);
+        let mut rulings = Rulings::new(camera.id.clone(), self.model.both_ways(), calibrations);
+        rulings.set(&camera.rules, self.clock.now());
+        Teller {
+            story: Story::new(self.node.clone(), camera.id.clone(), listener.last_seq(&camera.id)),
+            memory: Memory::new(camera.reuse_for),
+            rulings,
+            random: self.random.fork(),
+            camera,
         }
     }
 
@@ -200,22 +261,25 @@ impl<A: Ask> Analyst<A> {
             Some(teller) if teller.camera.id == camera.id => {
                 if *teller.camera != *camera {
                     teller.memory = Memory::new(camera.reuse_for);
+                    teller.rulings.set(&camera.rules, self.clock.now());
                 }
                 teller.camera = camera;
             }
-            Some(teller) => *teller = Teller::new(&self.node, camera, &mut self.random, listener),
+            Some(_) => self.tellers[lane] = self.teller(camera, listener),
             // Lanes are entered one after the other, but they need not have their first letters in that order.
             None => {
                 while self.tellers.len() <= lane {
-                    let camera = self.inbox.camera(self.tellers.len()).unwrap_or_else(|| camera.clone());
-                    self.tellers.push(Teller::new(&self.node, camera, &mut self.random, listener));
+                    let known = self.tellers.len();
+                    let other = (known != lane).then(|| self.inbox.camera(known)).flatten();
+                    let teller = self.teller(other.unwrap_or_else(|| camera.clone()), listener);
+                    self.tellers.push(teller);
                 }
             }
         }
     }
 
-    /// `None`: there is nothing to tell.
-    async fn work<L: Listener>(&mut self, delivery: Delivery, listener: &mut L) -> Option<Event> {
+    /// Nothing, one message, or two where something begins and ends at once.
+    async fn work<L: Listener>(&mut self, delivery: Delivery, listener: &mut L) -> SmallVec<[Told; 2]> {
         let Delivery { lane, letter, waited } = delivery;
         let random = self.tellers[lane].random.u128(..);
         match letter {
@@ -228,24 +292,41 @@ impl<A: Ask> Analyst<A> {
                     region: candidate.region,
                     wrong: candidate.reason,
                 };
-                let (said, report) = self.look(lane, candidate, waited, listener).await;
+                let frame = candidate.frame.clone();
+                let Seen { said, rulings, report } = self.look(lane, candidate, waited, listener).await;
                 self.inbox.report(lane, report);
-                Some(self.tellers[lane].story.tell(sight, said, random))
+                self.tell_rules(lane, Some(&frame), &rulings, listener);
+                let mut event = self.tellers[lane].story.tell(sight, check::with_rules(said, &rulings), random);
+                event.alert = rulings::alerts(&rulings);
+                smallvec![Told { event, frame: Some(frame) }]
             }
             Letter::Unseen { started_at, at, cause, region, wrong, reason, settled } => {
                 if let Some(settled) = settled {
                     listener.frame(&self.tellers[lane].camera.id, settled);
                 }
                 let sight = Sight { kind: Kind::Start, cause, started_at, at, region, wrong };
-                Some(self.tellers[lane].story.tell(sight, Said::Nothing(reason), random))
+                told(self.tellers[lane].story.tell(sight, Said::Nothing(reason), random))
             }
             Letter::Skipped(settled) => {
                 listener.frame(&self.tellers[lane].camera.id, settled);
-                None
+                SmallVec::new()
             }
-            Letter::End { started_at, ended_at, reason } => {
-                Some(self.tellers[lane].story.end(started_at, ended_at, reason, random))
+            Letter::End { started_at, ended_at, reason, frame } => {
+                let rulings = match &frame {
+                    Some(frame) => self.last_rulings(lane, frame, waited, listener).await,
+                    None => Vec::new(),
+                };
+                let mut event = self.tellers[lane].story.end(started_at, ended_at, reason, random);
+                if !rulings.is_empty() {
+                    (event.rules, event.alert) = (rulings::answers(&rulings), rulings::alerts(&rulings));
+                }
+                told(event)
             }
+            Letter::Check { frame, due } => self.check(lane, frame, due, waited, listener).await,
         }
     }
+}
+
+fn told(event: Event) -> SmallVec<[Told; 2]> {
+    smallvec![Told { event, frame: None }]
 }

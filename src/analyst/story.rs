@@ -24,6 +24,8 @@ pub(crate) struct Words {
     pub(crate) confidence: f32,
     pub(crate) model: String,
     pub(crate) rules: BTreeMap<RuleId, RuleAnswer>,
+    /// What was asked back.
+    pub(crate) checked: BTreeMap<String, f32>,
     pub(crate) timing: Option<TimingMs>,
 }
 
@@ -52,6 +54,7 @@ pub(crate) struct Story {
 struct Running {
     id: EventId,
     cause: Cause,
+    started_at: Moment,
     words: Option<Words>,
     region: Option<Region>,
 }
@@ -62,10 +65,16 @@ impl Story {
         Self { node, camera, seq: last_seq, running: None }
     }
 
+    /// When the running event began.
+    pub(crate) fn running_since(&self) -> Option<Moment> {
+        self.running.as_ref().map(|running| running.started_at)
+    }
+
     /// A start or an update. `random` makes the id of a new event.
     pub(crate) fn tell(&mut self, sight: Sight, said: Said, random: u128) -> Event {
         let Sight { kind, cause, started_at, at, region, wrong } = sight;
-        let fresh = || Running { id: EventId::new(started_at.wall, random), cause, words: None, region: None };
+        let fresh =
+            || Running { id: EventId::new(started_at.wall, random), cause, started_at, words: None, region: None };
         if kind == Kind::Start {
             self.running = Some(fresh());
         }
@@ -98,6 +107,7 @@ impl Story {
         let running = self.running.take().unwrap_or_else(|| Running {
             id: EventId::new(started_at.wall, random),
             cause: Cause::Motion,
+            started_at,
             words: None,
             region: None,
         });
@@ -122,7 +132,7 @@ impl Story {
         source: Source,
     ) -> Event {
         self.seq += 1;
-        let rules = words.as_ref().map(|words| words.rules.clone()).unwrap_or_default();
+        let (rules, checked) = words.as_ref().map(|w| (w.rules.clone(), w.checked.clone())).unwrap_or_default();
         Event {
             schema: Schema,
             id,
@@ -142,7 +152,7 @@ impl Story {
             region: None,
             rules,
             alert: Vec::new(),
-            checked: BTreeMap::new(),
+            checked,
             snapshot: None,
             timing_ms: None,
             replayed: false,
@@ -174,6 +184,7 @@ mod tests {
             confidence: 0.5,
             model: "tiny/int8@cpu".into(),
             rules: BTreeMap::new(),
+            checked: BTreeMap::new(),
             timing: Some(TimingMs::default()),
         })
     }

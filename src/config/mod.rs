@@ -21,7 +21,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +53,8 @@ pub struct Config {
     pub http: HttpSettings,
     /// The decision journal.
     pub explain: journal::Settings,
+    /// Where what was learnt and set while running is kept: calibrations, switches. `None`: this user has no such place.
+    pub state: Option<PathBuf>,
     /// At least one; ids differ.
     pub cameras: Vec<CameraConfig>,
     /// How long a stop may take before what is left is given up.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::analyst::Ruling;
 use crate::event::Event;
 use crate::frame::Frame;
 use crate::gate::{Candidate, Motion, Outcome, Settled};
@@ -28,6 +29,9 @@ pub trait Audience: Send + Sync {
 
     /// The model answered.
     fn answered(&self, _camera: &CameraId, _answer: &Answer) {}
+
+    /// A rule was answered about a frame; the state machine has taken that in.
+    fn ruled(&self, _camera: &CameraId, _frame: &Frame, _ruling: &Ruling) {}
 }
 
 /// Nobody listens.
@@ -57,6 +61,10 @@ impl Audience for Vec<Arc<dyn Audience>> {
 
     fn answered(&self, camera: &CameraId, answer: &Answer) {
         self.iter().for_each(|audience| audience.answered(camera, answer));
+    }
+
+    fn ruled(&self, camera: &CameraId, frame: &Frame, ruling: &Ruling) {
+        self.iter().for_each(|audience| audience.ruled(camera, frame, ruling));
     }
 }
 

@@ -10,7 +10,7 @@ use tracing::debug;
 
 use super::audience::Audience;
 use super::progress::{BEAT, Beat};
-use crate::analyst::Inbox;
+use crate::analyst::{Inbox, Offered};
 use crate::clock::{Clock, Moment};
 use crate::frame::Frame;
 use crate::gate::{self, EndReason, Gate, Observation, Outcome, Settled, Signal, Wish};
@@ -108,7 +108,6 @@ impl CameraLoop {
         let observation = if frame.lone { self.gate.glance(frame) } else { self.gate.observe(frame) };
         self.demand.tell(seen.pts, seen.lone, wish(self.gate.wish()));
         self.audience.observed(&self.camera, &seen, &observation.motion);
-        drop(seen);
         debug!(
             frame = seq,
             at = %at.wall,
@@ -118,8 +117,18 @@ impl CameraLoop {
             signals = observation.signals.len(),
             "gate"
         );
-        let spoke = !observation.signals.is_empty();
+        let mut spoke = !observation.signals.is_empty();
         self.pass_on(observation, at);
+        let now = if self.patient { at } else { self.clock.now() };
+        match self.inbox.offer(self.lane, &seen, now) {
+            Offered::Nothing => {}
+            Offered::Waits => spoke = true,
+            Offered::Instead => {
+                spoke = true;
+                self.metrics.rules_skipped(self.camera.as_str());
+            }
+        }
+        drop(seen);
         if spoke && self.patient {
             self.inbox.settled(self.lane).await;
         }

@@ -11,7 +11,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{Instrument, info_span};
 
 use super::camera::CameraLoop;
-use super::{Shared, settings};
+use super::{Shared, rules, settings};
 use crate::config::CameraConfig;
 use crate::gate::{self, Gate};
 use crate::health::{CameraHealth, CameraState};
@@ -71,6 +71,7 @@ impl Watched {
     }
 
     pub(super) fn start_all(&mut self, cameras: &[CameraConfig], shared: &Shared) {
+        rules::list(&shared.rules, cameras, shared.clock.now().wall);
         self.cameras = cameras.iter().map(|camera| self.start(camera, shared)).collect();
         self.publish();
     }
@@ -94,6 +95,7 @@ impl Watched {
         for (camera, for_good) in leaving {
             camera.left(shared, for_good).await;
         }
+        rules::list(&shared.rules, new, shared.clock.now().wall);
         for config in new {
             match kept.iter().position(|camera| camera.id == config.source.camera) {
                 Some(index) => {

@@ -2,19 +2,23 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use tracing::debug;
 
 use super::announce::announce;
 use super::audience::Audience;
 use super::camera::note;
 use super::progress::Beat;
-use crate::analyst::Listener;
+use super::rules;
+use crate::analyst::{Listener, Ruling};
 use crate::clock::Clock;
 use crate::event::{Event, Kind};
+use crate::frame::Frame;
 use crate::gate::Settled;
 use crate::ids::CameraId;
 use crate::outbox::{Keeping, Outbox, Receipt};
-use crate::telemetry::Metrics;
+use crate::rules::{RuleNow, RuleStates};
+use crate::telemetry::{Checked, Metrics};
 use crate::vlm::Answer;
 
 pub(super) struct Deliver {
@@ -25,6 +29,7 @@ pub(super) struct Deliver {
     /// Appended, and to be announced once it is kept.
     pub(super) kept: mpsc::Sender<(Event, Receipt)>,
     pub(super) audience: Arc<dyn Audience>,
+    pub(super) rules: watch::Sender<RuleStates>,
 }
 
 impl Listener for Deliver {
@@ -57,6 +62,17 @@ impl Listener for Deliver {
         self.metrics.frame(camera.as_str(), settled.outcome.name());
     }
 
+    fn ruled(&mut self, camera: &CameraId, frame: &Frame, ruling: &Ruling) {
+        let Ruling { rule, p, answer, state, .. } = ruling;
+        debug!(%rule, frame = frame.seq, at = %frame.at.wall, p, answer = answer.name(), state = state.name(), "ruled");
+        self.metrics.rule_answer(camera.as_str(), rule.as_str(), answer.name());
+        self.audience.ruled(camera, frame, ruling);
+    }
+
+    fn rules(&mut self, camera: &CameraId, now: Arc<[RuleNow]>) {
+        rules::said(&self.rules, camera, &now);
+    }
+
     fn answer(&mut self, camera: &CameraId, answer: &Answer) {
         self.audience.answered(camera, answer);
         let t = &answer.timing;
@@ -66,6 +82,9 @@ impl Listener for Deliver {
         if answer.recalled {
             self.metrics.recalled(t.total);
             return;
+        }
+        if let Some(result) = checked(answer) {
+            self.metrics.description_checked(camera.as_str(), result);
         }
         let stages = [
             ("embed", t.embed),
@@ -82,5 +101,14 @@ impl Listener for Deliver {
 
     fn beat(&mut self) {
         self.beat.beat(self.clock.now());
+    }
+}
+
+/// What asking the description back came to; `None`: it names nothing that is asked back.
+fn checked(answer: &Answer) -> Option<Checked> {
+    match answer {
+        Answer { agrees: false, .. } => Some(Checked::Doubtful),
+        Answer { before: Some(_), .. } => Some(Checked::Corrected),
+        Answer { checked, .. } => (!checked.is_empty()).then_some(Checked::Agreed),
     }
 }

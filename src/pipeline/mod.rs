@@ -10,6 +10,7 @@ mod desk;
 mod listener;
 mod progress;
 mod reload;
+mod rules;
 mod settings;
 mod unfinished;
 mod vitals;
@@ -37,7 +38,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::mqtt::{self, Connection};
 use crate::outbox::Outbox;
-use crate::rules::RuleStates;
+use crate::rules::{Calibrations, RuleStates};
 use crate::telemetry::Metrics;
 
 /// The share of `stop_timeout` that draining may take; the rest is for the process to end.
@@ -120,7 +121,10 @@ impl Pipeline {
         clock: Clock,
         audience: Arc<dyn Audience>,
     ) -> Self {
-        let analyst_settings = settings::analyst(config, seed);
+        let (calibrations, wrong) =
+            Calibrations::of(&config.model.settings.path, config.state.as_deref(), model.label());
+        wrong.iter().for_each(|words| warn!("{words}"));
+        let analyst_settings = settings::analyst(config, Arc::new(calibrations), seed);
         let shared = Shared {
             inbox: Arc::new(Inbox::new(&analyst_settings, clock)),
             outbox: Arc::new(outbox),
@@ -216,6 +220,7 @@ fn start_analyst(settings: analyst::Settings, model: impl Ask + 'static, shared:
         clock: shared.clock,
         kept,
         audience: shared.audience.clone(),
+        rules: shared.rules.clone(),
     };
     let (inbox, clock, stopping) = (shared.inbox.clone(), shared.clock, shared.stopping.clone());
     let shared = shared.clone();

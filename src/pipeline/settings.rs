@@ -1,7 +1,10 @@
 //! What a config means to the stages.
 
 use crate::analyst::{self, Allowance, General};
+use std::sync::Arc;
+
 use crate::config::{CameraConfig, Config};
+use crate::rules::Calibrations;
 use crate::source::{Location, Pace};
 
 /// A clip that plays as fast as it is understood.
@@ -40,12 +43,13 @@ pub(super) fn general(config: &Config) -> General {
 }
 
 /// The analyst's settings, with a lane for each enabled camera, in their order.
-pub(super) fn analyst(config: &Config, seed: Option<u64>) -> analyst::Settings {
+pub(super) fn analyst(config: &Config, calibrations: Arc<Calibrations>, seed: Option<u64>) -> analyst::Settings {
     let enabled = config.cameras.iter().filter(|camera| camera.enabled);
     analyst::Settings {
         node: config.node.clone(),
         cameras: enabled.map(camera).collect(),
         general: general(config),
+        calibrations,
         seed,
     }
 }

@@ -1,10 +1,10 @@
 //! Rules: yes/no questions with a memory. What is asked when, what an answer is worth, and what state follows from it. Pure:
 //! nothing here asks, publishes or keeps time.
 
+pub mod calibration;
 mod negation;
 mod region;
 mod schedule;
-pub mod calibration;
 mod settings;
 mod state;
 
@@ -13,10 +13,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+pub use self::calibration::{Calibrated, Calibration, Calibrations, combine};
 pub use self::negation::negated;
 pub use self::region::{around, outside};
 pub use self::schedule::{Places, Schedule};
-pub use self::calibration::{Calibrated, Calibration, Calibrations, combine};
 pub use self::settings::{Agree, Bounds, Rule, When};
 pub use self::state::{Step, Tally};
 use crate::ids::{CameraId, RuleId};

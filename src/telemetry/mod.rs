@@ -4,4 +4,4 @@ mod logs;
 mod metrics;
 
 pub use logs::{LogError, LogFormat, LogHandle, USUAL_FILTER, init};
-pub use metrics::{BrokerFigures, Metrics, OutboxFigures};
+pub use metrics::{BrokerFigures, Checked, Metrics, OutboxFigures};

@@ -3,6 +3,7 @@ use crate::event::Cause;
 use crate::frame::{Colour, Frame, Matrix, Picture, PixelFormat, Range};
 use crate::gate::{Candidate, EndReason};
 use crate::ids::CameraId;
+use crate::rules::When;
 use crate::units::Rate;
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -37,12 +38,8 @@ fn allowance(per_minute: f64) -> Allowance {
 }
 
 fn lanes(of_camera: &[f64], of_box: f64, own_time: bool) -> Lanes {
-    let terms = |per_minute: &f64| Terms {
-        rules: Vec::new(),
-        allowance: allowance(*per_minute),
-        view: View::Whole,
-        own_time,
-    };
+    let terms =
+        |per_minute: &f64| Terms { rules: Vec::new(), allowance: allowance(*per_minute), view: View::Whole, own_time };
     Lanes::new(of_camera.iter().map(terms), allowance(of_box), DEADLINE)
 }
 
@@ -62,7 +59,8 @@ fn work(lanes: &mut Lanes, now: f64) -> Option<(usize, String)> {
         }
         Letter::Unseen { reason, .. } => format!("unseen: {reason}"),
         Letter::Skipped(settled) => format!("{} {}", settled.outcome.name(), settled.frame),
-        Letter::End { .. } => "end".into(),
+        Letter::End { frame, .. } => (if frame.is_some() { "end, asked" } else { "end" }).into(),
+        Letter::Check { frame, .. } => format!("rules {}", frame.seq),
     };
     Some((delivery.lane, what))
 }
@@ -220,7 +218,7 @@ fn what_was_not_asked_is_given_back() {
 #[test]
 fn a_busy_model_uses_up_its_share() {
     let half = Allowance { share: 0.5, ..allowance(600.0) };
-    let terms = Terms { allowance: allowance(600.0), view: View::Whole, own_time: false };
+    let terms = Terms { rules: Vec::new(), allowance: allowance(600.0), view: View::Whole, own_time: false };
     let mut lanes = Lanes::new([terms], half, DEADLINE);
     lanes.push(0, start(1), at(100.0));
     lanes.pop(at(100.0)).unwrap();
@@ -299,17 +297,17 @@ fn a_storm_starves_nobody() {
 #[test]
 fn a_lane_goes_to_another_camera_only_when_nothing_of_the_first_is_left() {
     let mut lanes = plenty(2);
-    let terms = Terms { allowance: allowance(6000.0), view: View::Whole, own_time: false };
+    let terms = Terms { rules: Vec::new(), allowance: allowance(6000.0), view: View::Whole, own_time: false };
     lanes.push(1, end(), at(0.0));
     lanes.leave(1);
-    assert_eq!(lanes.enter(terms, allowance(6000.0), None), 2);
+    assert_eq!(lanes.enter(terms.clone(), allowance(6000.0), None), 2);
     assert_eq!(work(&mut lanes, 1.0), Some((1, "end".into())));
-    assert_eq!(lanes.enter(terms, allowance(6000.0), Some(1)), 3, "the analyst is still at it");
-    assert_eq!(lanes.enter(terms, allowance(6000.0), None), 1);
+    assert_eq!(lanes.enter(terms.clone(), allowance(6000.0), Some(1)), 3, "the analyst is still at it");
+    assert_eq!(lanes.enter(terms.clone(), allowance(6000.0), None), 1);
     // Who comes back before anybody else came is not in anybody's way.
     lanes.leave(0);
-    lanes.change(0, terms, allowance(6000.0));
-    assert_eq!(lanes.enter(terms, allowance(6000.0), None), 4);
+    lanes.change(0, terms.clone(), allowance(6000.0));
+    assert_eq!(lanes.enter(terms.clone(), allowance(6000.0), None), 4);
     assert_eq!(lanes.pop(at(2.0)).map(|delivery| delivery.lane), None);
 }
 
@@ -317,7 +315,7 @@ fn a_lane_goes_to_another_camera_only_when_nothing_of_the_first_is_left() {
 fn other_budgets_hold_at_once() {
     let mut lanes = plenty(1);
     let nothing = Allowance { calls: Rate { count: 0.001, per: Duration::from_secs(86_400) }, share: 1.0 };
-    let terms = Terms { allowance: nothing, view: View::Whole, own_time: false };
+    let terms = Terms { rules: Vec::new(), allowance: nothing, view: View::Whole, own_time: false };
     lanes.change(0, terms, allowance(6000.0));
     for seq in 0..4 {
         lanes.push(0, start(seq), at(0.0));
@@ -330,4 +328,81 @@ fn other_budgets_hold_at_once() {
     assert!(later.iter().any(|what| what.starts_with("unseen: ")), "{later:?}");
     lanes.set_general(allowance(6000.0), Duration::from_secs(1));
     assert!(lanes.is_empty());
+}
+
+fn ruled(per_minute: f64, when: When) -> Lanes {
+    let rule = Rule { when, ..Rule::new(crate::ids::RuleId::new("r").unwrap(), "Is it?") };
+    let allowance = allowance(per_minute);
+    let terms = Terms { rules: vec![rule], allowance, view: View::Whole, own_time: false };
+    Lanes::new([terms], self::allowance(6000.0), DEADLINE)
+}
+
+/// A frame with its number for a time in seconds.
+fn frame(seq: u64) -> Frame {
+    candidate(seq, seq as f64).frame
+}
+
+#[test]
+fn rules_are_asked_when_nothing_else_is_to_do() {
+    let mut lanes = ruled(6000.0, When::Always(Duration::from_secs(10)));
+    assert_eq!(lanes.offer(0, &frame(1), at(1.0)), Offered::Waits);
+    assert_eq!(lanes.offer(0, &frame(2), at(2.0)), Offered::Nothing);
+    lanes.push(0, Signal::Start(candidate(3, 3.0)), at(3.0));
+    assert_eq!(all(&mut lanes, 3.0), ["start 3", "rules 1"]);
+    // The start had them asked: ten seconds from there.
+    assert_eq!(lanes.offer(0, &frame(12), at(12.0)), Offered::Nothing);
+    assert_eq!(lanes.offer(0, &frame(13), at(13.0)), Offered::Waits);
+    // Nobody had the time, and then there is a newer picture.
+    assert_eq!(lanes.offer(0, &frame(23), at(23.0)), Offered::Instead);
+    assert_eq!(all(&mut lanes, 23.0), ["rules 23"]);
+}
+
+#[test]
+fn an_end_has_its_rules_asked_and_only_the_newest_keeps_its_picture() {
+    let end = |seq| Signal::End {
+        started_at: at(0.0),
+        ended_at: at(1.0),
+        reason: EndReason::Quiet,
+        frame: Some(frame(seq)),
+    };
+    let mut lanes = ruled(6000.0, When::Event);
+    assert_eq!(lanes.offer(0, &frame(1), at(1.0)), Offered::Nothing);
+    for signal in [start(1), end(2), start(3), end(4)] {
+        lanes.push(0, signal, at(1.0));
+    }
+    assert_eq!(all(&mut lanes, 1.0), ["start 1", "end", "start 3", "end, asked"]);
+    // Without rules nobody is asked.
+    let mut plain = plenty(1);
+    plain.push(0, end(5), at(1.0));
+    assert_eq!(all(&mut plain, 1.0), ["end"]);
+}
+
+#[test]
+fn scheduled_rules_wait_for_the_budget_and_ends_do_not() {
+    let mut lanes = ruled(6.0, When::Always(Duration::from_secs(1)));
+    for second in 0..30 {
+        lanes.offer(0, &frame(second), at(second as f64));
+        let asked = all(&mut lanes, second as f64);
+        // Two at once, then one every ten seconds; the tenth second's is asked about that second's frame.
+        let expected: &[&str] = match second {
+            0 => &["rules 0"],
+            1 => &["rules 1"],
+            10 => &["rules 10"],
+            20 => &["rules 20"],
+            _ => &[],
+        };
+        assert_eq!(asked, expected, "{second}");
+    }
+    assert!(lanes.due(at(29.5)).is_some_and(|due| due <= at(30.0).mono));
+    let over = Signal::End { started_at: at(0.0), ended_at: at(29.0), reason: EndReason::Quiet, frame: Some(frame(29)) };
+    lanes.push(0, over, at(29.5));
+    assert_eq!(all(&mut lanes, 29.5), ["end, asked"]);
+    // That is paid off before rules are asked on schedule again.
+    assert_eq!(all(&mut lanes, 30.0), Vec::<String>::new());
+    assert_eq!(all(&mut lanes, 40.0), ["rules 29"]);
+    // Rules that are others by now are not asked by the places of the old ones.
+    lanes.offer(0, &frame(50), at(41.0));
+    let terms = Terms { rules: Vec::new(), allowance: allowance(6.0), view: View::Whole, own_time: false };
+    lanes.change(0, terms, allowance(6000.0));
+    assert_eq!(all(&mut lanes, 90.0), Vec::<String>::new());
 }

@@ -42,6 +42,7 @@ pub(super) fn build(file: &Section<'_>) -> Config {
         outbox: outbox(&file.section("outbox")),
         http: http(&file.section("http")),
         explain: explain(&file.section("explain")),
+        state: state_folder_of(&|name| file.reader.variable(name)),
         cameras,
         model,
         stop_timeout: stop_timeout.map_or(STOP_TIMEOUT, |found| found.value),

@@ -216,7 +216,9 @@ impl Line {
             (None, None, Some(ask), false) => Target::Ask(ask),
             (None, None, None, true) => Target::Default,
             _ => {
-                return Err("it is about nothing: write `camera`, `rule` and `ask`, or `ask` alone, or `default`".into());
+                return Err(
+                    "it is about nothing: write `camera`, `rule` and `ask`, or `ask` alone, or `default`".into()
+                );
             }
         };
         let calibration = match (self.platt, self.isotonic) {

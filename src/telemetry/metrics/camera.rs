@@ -153,6 +153,7 @@ impl Metrics {
     /// Removes every series of a camera that is no longer in the config. Whoever still counts on it makes it known
     /// again, so its parts must have ended.
     pub fn forget_camera(&self, camera: &str) {
+        self.forget_rules_of(camera);
         let own = || camera.to_owned();
         let of = &self.cameras;
         for word in of.words.lock().unwrap_or_else(PoisonError::into_inner).iter() {

@@ -6,6 +6,7 @@ mod classic;
 mod delivery;
 mod model;
 mod process;
+mod rules;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,8 @@ use self::delivery::Delivery;
 pub use self::delivery::{BrokerFigures, OutboxFigures};
 use self::model::ModelNumbers;
 use self::process::Process;
+pub use self::rules::Checked;
+use self::rules::RuleNumbers;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Build {
@@ -34,6 +37,7 @@ pub struct Metrics {
     registry: Registry,
     cameras: CameraNumbers,
     model: ModelNumbers,
+    rules: RuleNumbers,
     delivery: Arc<Delivery>,
     http_refused: Counter,
 }
@@ -56,6 +60,7 @@ impl Metrics {
         own.register("build_info", "What runs here", build);
         let cameras = CameraNumbers::new(own);
         let model = ModelNumbers::new(own);
+        let rules = RuleNumbers::new(own);
         let delivery = Arc::new(Delivery::default());
         own.register_collector(Box::new(Arc::clone(&delivery)));
         let http_refused = Counter::default();
@@ -64,7 +69,7 @@ impl Metrics {
             "Connections of the status page that were one too many",
             http_refused.clone(),
         );
-        Self { registry, cameras, model, delivery, http_refused }
+        Self { registry, cameras, model, rules, delivery, http_refused }
     }
 
     /// A connection of the status page was turned away, because there were too many.

@@ -19,6 +19,9 @@ fn full() -> Metrics {
         metrics.description(camera, "model");
         metrics.signal_dropped(camera);
         metrics.camera_reconnected(camera);
+        metrics.rule_answer(camera, "parcel", "unsure");
+        metrics.rules_skipped(camera);
+        metrics.description_checked(camera, Checked::Corrected);
     }
     for stage in ["encode", "decode"] {
         metrics.stage(stage, Duration::from_millis(20));
