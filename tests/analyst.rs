@@ -7,7 +7,7 @@
     reason = "a test ends at what it did not expect, or says what it skips"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,11 +19,12 @@ use eyewitness::config::Config;
 use eyewitness::event::{Cause, Event, Kind, Source};
 use eyewitness::frame::{Colour, Frame, Matrix, Picture, PixelFormat, Range};
 use eyewitness::gate::{Candidate, EndReason, Outcome, Settled, Signal};
-use eyewitness::ids::{CameraId, NodeId};
+use eyewitness::ids::{CameraId, NodeId, RuleId};
 use eyewitness::image::read_file;
 use eyewitness::pipeline::{Audience, Pipeline};
+use eyewitness::rules::{Rule, When};
 use eyewitness::telemetry::Metrics;
-use eyewitness::units::{Rate, Region};
+use eyewitness::units::{Polygon, Rate, Region};
 use eyewitness::vlm::{self, Answer, AskError, Model, Question};
 use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
@@ -38,16 +39,24 @@ impl Ask for Moody {
         tokio::task::yield_now().await;
         let known = question.recall.as_ref().map_or(0, |recall| recall.known.len());
         let mut random = fastrand::Rng::with_seed(self.0.fetch_add(1, Ordering::Relaxed));
+        let p_yes = question.asks.iter().map(|_| random.f32()).collect();
         match random.u8(..8) {
             0 => Err(AskError::Expired),
             1 => Err(AskError::NotFinite { tokens: 3 }),
             2 if known > 0 => {
                 let nearest = Some(vlm::Nearest { index: known - 1, cosine: 0.95 });
-                Ok(Answer { likeness: Some(vlm::Likeness::default()), nearest, recalled: true, ..Answer::default() })
+                Ok(Answer {
+                    likeness: Some(vlm::Likeness::default()),
+                    nearest,
+                    recalled: true,
+                    p_yes,
+                    ..Answer::default()
+                })
             }
             _ => Ok(Answer {
                 text: "Something.".into(),
                 confidence: random.f32(),
+                p_yes,
                 likeness: question.recall.map(|_| vlm::Likeness::default()),
                 ..Answer::default()
             }),
@@ -118,7 +127,7 @@ fn settings(budgets: &[u32; CAMERAS], of_box: u32, own_time: [bool; CAMERAS], se
     let camera = |lane: usize| Camera {
         id: id(lane),
         prompt: "Describe the scene.".into(),
-        rules: Vec::new(),
+        rules: rules(lane),
         masks: Arc::new([]),
         view: [View::Whole, View::Region, View::Both][lane],
         reuse_for: Duration::from_secs(600),
@@ -134,8 +143,21 @@ fn settings(budgets: &[u32; CAMERAS], of_box: u32, own_time: [bool; CAMERAS], se
             // The cameras without a time of their own wait by the clock.
             deadline: Duration::from_millis(50),
         },
+        calibrations: Arc::default(),
         seed,
     }
+}
+
+/// With every event; always, and loudly; while events go on, about a part of the picture.
+fn rules(lane: usize) -> Vec<Rule> {
+    let rule = Rule::new(RuleId::new("rule").unwrap(), "Is there a dog?");
+    let often = Duration::from_millis(100);
+    let part = Polygon(vec![[0.1, 0.1], [0.5, 0.1], [0.1, 0.5]]);
+    vec![match lane {
+        0 => rule,
+        1 => Rule { when: When::Always(often), alert: true, hold: often, ..rule },
+        _ => Rule { when: When::During(often), alert: true, region: Some(part), ..rule },
+    }]
 }
 
 /// One signal of one camera, after so many milliseconds: an update or an end of what goes on, else a start.
@@ -188,7 +210,8 @@ async fn play(settings: analyst::Settings, steps: &[Step], model_seed: u64, stop
         let signal = match running[lane] {
             Some(started_at) if ends => {
                 running[lane] = None;
-                Signal::End { started_at, ended_at: now, reason: EndReason::Quiet, frame: None }
+                let frame = Some(candidate(lane, u64::MAX, now, now).frame);
+                Signal::End { started_at, ended_at: now, reason: EndReason::Quiet, frame }
             }
             Some(started_at) => Signal::Update(candidate(lane, frames[lane], now, started_at)),
             None => {
@@ -199,6 +222,9 @@ async fn play(settings: analyst::Settings, steps: &[Step], model_seed: u64, stop
         };
         frames[lane] += u64::from(!matches!(signal, Signal::End { .. }));
         put(lane, signal, now);
+        // Its end was said by the gate.
+        let looked_at = candidate(lane, u64::MAX, now, now).frame;
+        inbox.offer(lane, &looked_at, if own[lane] { now } else { clock.now() });
         if own[lane] || patient {
             inbox.settled(lane).await;
         }
@@ -235,13 +261,24 @@ proptest! {
         let Outcomes { heard, frames, starts } = runtime().block_on(play(settings, &steps, model_seed, stop_at));
         for (lane, heard) in heard.iter().enumerate() {
             prop_assert!(heard.frames.keys().copied().eq(0..frames[lane]), "camera {lane}: {:?} of {}", heard.frames, frames[lane]);
-            let of = |kind: Kind| heard.events.iter().filter(|event| event.kind == kind).count();
+            // A rule that turned on makes messages of its own, about frames whose end the gate has said.
+            let of_gate = || heard.events.iter().filter(|event| event.cause != Cause::Rule);
+            let of = |kind: Kind| of_gate().filter(|event| event.kind == kind).count();
             prop_assert_eq!((of(Kind::Start), of(Kind::End)), (starts[lane] - heard.lost, starts[lane] - heard.lost));
             prop_assert!(heard.events.iter().map(|event| event.seq).eq(1..=heard.events.len() as u64));
             let outcomes = |wanted: Outcome| heard.frames.values().filter(|outcome| **outcome == wanted).count();
             let told = |source: Source| {
-                heard.events.iter().filter(|event| event.kind != Kind::End && event.source == source).count()
+                of_gate().filter(|event| event.kind != Kind::End && event.source == source).count()
             };
+            let of_rules = || heard.events.iter().filter(|event| event.cause == Cause::Rule);
+            let alone = |kind: Kind| of_rules().filter(|event| event.kind == kind).count();
+            prop_assert_eq!(alone(Kind::Start), alone(Kind::End));
+            prop_assert!(of_rules().all(|event| event.kind == Kind::End || event.alert.len() == 1));
+            prop_assert!(lane != 0 || heard.events.iter().all(|event| event.alert.is_empty()));
+            let known: BTreeSet<_> = heard.events.iter().map(|event| event.id).collect();
+            let begun: Vec<_> = heard.events.iter().filter(|e| e.kind == Kind::Start).map(|event| event.id).collect();
+            prop_assert!(known.len() == begun.len(), "an update or an end without its start");
+
             prop_assert_eq!(outcomes(Outcome::Described), told(Source::Model));
             prop_assert_eq!(outcomes(Outcome::Cached), told(Source::Cache));
             for event in heard.events.iter().filter(|event| event.kind != Kind::End) {

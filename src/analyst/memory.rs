@@ -71,7 +71,14 @@ mod tests {
     }
 
     fn words(text: &str) -> Words {
-        Words { text: text.into(), confidence: 0.5, model: "m".into(), rules: BTreeMap::new(), checked: BTreeMap::new(), timing: None }
+        Words {
+            text: text.into(),
+            confidence: 0.5,
+            model: "m".into(),
+            rules: BTreeMap::new(),
+            checked: BTreeMap::new(),
+            timing: None,
+        }
     }
 
     fn known(memory: &mut Memory, second: u64) -> Vec<String> {

@@ -359,12 +359,8 @@ fn rules_are_asked_when_nothing_else_is_to_do() {
 
 #[test]
 fn an_end_has_its_rules_asked_and_only_the_newest_keeps_its_picture() {
-    let end = |seq| Signal::End {
-        started_at: at(0.0),
-        ended_at: at(1.0),
-        reason: EndReason::Quiet,
-        frame: Some(frame(seq)),
-    };
+    let end =
+        |seq| Signal::End { started_at: at(0.0), ended_at: at(1.0), reason: EndReason::Quiet, frame: Some(frame(seq)) };
     let mut lanes = ruled(6000.0, When::Event);
     assert_eq!(lanes.offer(0, &frame(1), at(1.0)), Offered::Nothing);
     for signal in [start(1), end(2), start(3), end(4)] {
@@ -394,7 +390,8 @@ fn scheduled_rules_wait_for_the_budget_and_ends_do_not() {
         assert_eq!(asked, expected, "{second}");
     }
     assert!(lanes.due(at(29.5)).is_some_and(|due| due <= at(30.0).mono));
-    let over = Signal::End { started_at: at(0.0), ended_at: at(29.0), reason: EndReason::Quiet, frame: Some(frame(29)) };
+    let over =
+        Signal::End { started_at: at(0.0), ended_at: at(29.0), reason: EndReason::Quiet, frame: Some(frame(29)) };
     lanes.push(0, over, at(29.5));
     assert_eq!(all(&mut lanes, 29.5), ["end, asked"]);
     // That is paid off before rules are asked on schedule again.
