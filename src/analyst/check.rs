@@ -38,7 +38,8 @@ impl<A: Ask> Analyst<A> {
             told = self.alarm(lane, &frame, with_rules(said, &rulings), alert);
         }
         let busy = self.clock.now().since(began);
-        self.inbox.report(lane, Report { calls: 1, busy, words: described });
+        let torn = Some((self.tellers[lane].rulings.torn(), frame.at));
+        self.inbox.report(lane, Report { calls: 1, busy, words: described, torn });
         self.tell_rules(lane, Some(&frame), &rulings, listener);
         told
     }
@@ -54,7 +55,8 @@ impl<A: Ask> Analyst<A> {
         let began = self.clock.now();
         let rulings = self.rule(lane, frame, Places::ALL, waited).await;
         let busy = self.clock.now().since(began);
-        self.inbox.report(lane, Report { calls: 1, busy, words: false });
+        let torn = Some((self.tellers[lane].rulings.torn(), frame.at));
+        self.inbox.report(lane, Report { calls: 1, busy, words: false, torn });
         self.tell_rules(lane, Some(frame), &rulings, listener);
         rulings
     }

@@ -53,6 +53,8 @@ pub(super) struct Report {
     pub(super) busy: Duration,
     /// The event has words now.
     pub(super) words: bool,
+    /// Rules whose answers are at odds, and when the frame was taken that was looked at.
+    pub(super) torn: Option<(Places, Moment)>,
 }
 
 #[derive(Debug)]
@@ -295,6 +297,9 @@ impl Lanes {
         let back = lane.taken.saturating_sub(report.calls);
         lane.taken = 0;
         lane.described |= report.words;
+        if let Some((torn, at)) = report.torn {
+            lane.schedule.torn(torn, at);
+        }
         lane.budget.give_back(back);
         match &mut lane.own {
             Some((own, _)) => own.give_back(back),

@@ -91,7 +91,8 @@ impl<A: Ask> Analyst<A> {
         };
         listener.frame(&camera.id, settled);
         let words = !matches!(said, Said::Nothing(_));
-        Seen { said, rulings, report: Report { calls, busy, words } }
+        let torn = Some((self.tellers[lane].rulings.torn(), frame.at));
+        Seen { said, rulings, report: Report { calls, busy, words, torn } }
     }
 
     /// Words for a frame whose end was said already.

@@ -122,6 +122,14 @@ impl Rulings {
         heard
     }
 
+    /// The rules whose last answer is at odds with those before it.
+    pub(super) fn torn(&self) -> Places {
+        let mut torn = Places::default();
+        let places = self.rules.iter().enumerate().filter(|(_, kept)| kept.tally.is_torn()).map(|(place, _)| place);
+        places.for_each(|place| torn.put(place));
+        torn
+    }
+
     /// Time goes on. Returns whether a state is another one.
     pub(super) fn tick(&mut self, now: Moment) -> bool {
         let mut changed = false;

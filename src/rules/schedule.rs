@@ -29,17 +29,32 @@ impl Places {
         Self(self.0 | other.0)
     }
 
-    fn put(&mut self, place: usize) {
+    pub(crate) fn put(&mut self, place: usize) {
         if place < Self::MOST {
             self.0 |= 1 << place;
         }
     }
 }
 
-/// The rules of one camera that have a schedule.
+/// An answer that is at odds with those before it is asked for again after this time.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// The rules of one camera whose time comes.
 #[derive(Debug, Clone, Default)]
 pub struct Schedule {
     rules: Vec<Entry>,
+    /// How many answers each rule looks back at.
+    of: Vec<usize>,
+    torn: Vec<Torn>,
+}
+
+/// A rule whose answers are at odds.
+#[derive(Debug, Clone, PartialEq)]
+struct Torn {
+    place: usize,
+    last: Moment,
+    /// So often it is asked again on that account.
+    left: usize,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -63,7 +78,11 @@ impl Schedule {
             };
             Some(Entry { place, every, always, last: None })
         };
-        Self { rules: rules.iter().enumerate().filter_map(entry).collect() }
+        Self {
+            rules: rules.iter().enumerate().filter_map(entry).collect(),
+            of: rules.iter().map(|rule| rule.agree.of).collect(),
+            torn: Vec::new(),
+        }
     }
 
     /// The rules to ask about a frame that was taken at `at`; they count as asked. `running`: an event goes on.
@@ -77,6 +96,12 @@ impl Schedule {
                 due.put(entry.place);
             }
         }
+        for torn in self.torn.iter_mut().filter(|torn| torn.left > 0) {
+            if at.since(torn.last) >= AGAIN || at < torn.last {
+                (torn.last, torn.left) = (at, torn.left - 1);
+                due.put(torn.place);
+            }
+        }
         due
     }
 
@@ -86,6 +111,17 @@ impl Schedule {
         for entry in &mut self.rules {
             let same = |was: &&Entry| (was.place, was.every, was.always) == (entry.place, entry.every, entry.always);
             entry.last = before.rules.iter().find(same).and_then(|was| was.last);
+        }
+    }
+
+    /// The rules whose last answers, about a frame of this time, are at odds with those before. Each is asked again a second
+    /// later, as often as it looks back: so that what takes several answers need not wait for several events.
+    pub fn torn(&mut self, places: Places, at: Moment) {
+        self.torn.retain(|torn| places.has(torn.place));
+        for (place, of) in self.of.iter().enumerate().filter(|(place, _)| places.has(*place)) {
+            if !self.torn.iter().any(|torn| torn.place == place) {
+                self.torn.push(Torn { place, last: at, left: *of });
+            }
         }
     }
 
@@ -128,6 +164,27 @@ mod tests {
         assert_eq!(asked(schedule.take(at(61), false)), [2]);
         // The clip starts again.
         assert_eq!(asked(schedule.take(at(1), true)), [1, 2]);
+    }
+
+    #[test]
+    fn answers_at_odds_are_asked_for_again_and_not_for_ever() {
+        let agree = crate::rules::Agree { least: 2, of: 3 };
+        let rule = Rule { agree, ..rules(&[When::Event]).remove(0) };
+        let mut schedule = Schedule::new(&[rule]);
+        let (torn, none) = (Places(1), Places::default());
+        assert_eq!(schedule.take(at(1), true), none);
+        schedule.torn(torn, at(1));
+        assert_eq!((schedule.take(at(1), true), schedule.take(at(2), true)), (none, torn));
+        // Settled: no more of it. Torn anew: as often as it looks back.
+        schedule.torn(none, at(2));
+        assert_eq!(schedule.take(at(9), false), none);
+        schedule.torn(torn, at(10));
+        let asked = (11..30).filter(|second| {
+            let due = schedule.take(at(*second), false);
+            schedule.torn(torn, at(*second));
+            due == torn
+        });
+        assert_eq!(asked.count(), 3);
     }
 
     #[test]

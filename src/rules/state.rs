@@ -82,6 +82,12 @@ impl Tally {
         self.last_yes.filter(|_| held).map(|last| last.plus(self.hold))
     }
 
+    /// The last answer says something else than the answers have come to so far: another one would help.
+    #[must_use]
+    pub fn is_torn(&self) -> bool {
+        self.votes.back().is_some_and(|last| *last != self.verdict)
+    }
+
     fn settle(&mut self, now: Moment) {
         let held = self.state == State::On
             && self.verdict != State::On

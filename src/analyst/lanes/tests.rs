@@ -47,7 +47,7 @@ fn plenty(cameras: usize) -> Lanes {
     lanes(&vec![6000.0; cameras], 6000.0, false)
 }
 
-const WORDS: Report = Report { calls: 1, busy: Duration::ZERO, words: true };
+const WORDS: Report = Report { calls: 1, busy: Duration::ZERO, words: true, torn: None };
 
 /// Takes and works off the next letter: which camera, what.
 fn work(lanes: &mut Lanes, now: f64) -> Option<(usize, String)> {

@@ -61,7 +61,7 @@ fn answers() -> impl Strategy<Value = Vec<(f32, f64)>> {
 }
 
 proptest! {
-    /// Certain answers that all say the same lead there, from wherever it was, and say when it turned on exactly once.
+    /// Certain answers that all say the same lead there, from wherever it was, and say when it turned on at most once.
     #[test]
     fn agreement_wins(before in answers(), least in 1usize..5, spare in 0usize..4, yes: bool, hold in 0u64..8) {
         let of = least + spare.min(least - 1);
@@ -78,7 +78,8 @@ proptest! {
         }
         tally.tick(at(now + hold as f64));
         prop_assert_eq!(tally.state(), if yes { State::On } else { State::Off });
-        prop_assert_eq!(turned, u32::from(yes && was != State::On));
+        // One that was only held on may have gone off meanwhile.
+        prop_assert!(turned <= u32::from(yes) && (turned == 1 || !yes || was == State::On));
     }
 
     /// On begins only with enough votes for it; on is left only when its hold is over; and no time is waited for twice.
