@@ -11,6 +11,10 @@ const BURST: Duration = Duration::from_secs(15);
 /// ... and is never less calls than this.
 const LEAST_BURST: f64 = 2.0;
 
+/// A look that is only for rules costs about so much less than one with words. They have as many calls again for themselves, and
+/// share the model's time: neither rules nor words starve.
+const LOOKS: u32 = 3;
+
 /// What is allowed: of one camera or of the box.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Allowance {
@@ -25,10 +29,13 @@ pub struct Allowance {
 pub(super) struct Budget {
     allowance: Allowance,
     calls: Bucket,
+    /// Looks that are only for rules.
+    looks: Bucket,
     /// `None`: the model may be busy all the time.
     time: Option<Bucket>,
     /// Time between two calls, and time that pays for a second of the model's.
     per_call: Duration,
+    per_look: Duration,
     per_second: f64,
 }
 
@@ -89,7 +96,9 @@ impl Budget {
         Self {
             allowance,
             calls: Bucket { slack, paid: Duration::ZERO },
+            looks: Bucket { slack: slack + per_call - per_call / LOOKS, paid: Duration::ZERO },
             time: (share < 1.0).then_some(Bucket { slack: BURST, paid: Duration::ZERO }),
+            per_look: per_call / LOOKS,
             per_call,
             per_second: 1.0 / f64::from(share),
         }
@@ -100,6 +109,16 @@ impl Budget {
         let more = self.per_call.saturating_mul(calls.saturating_sub(1));
         let time = self.time.as_ref().map_or(Duration::ZERO, Bucket::due);
         (self.calls.due() + more).max(time)
+    }
+
+    /// From when on rules may be asked about one more frame.
+    pub(super) fn look_due(&self) -> Duration {
+        let time = self.time.as_ref().map_or(Duration::ZERO, Bucket::due);
+        self.looks.due().max(time)
+    }
+
+    pub(super) fn take_look(&mut self, now: Duration) {
+        self.looks.spend(self.per_look, now);
     }
 
     /// Why so many calls may not go out now; `None` if they may.
@@ -203,6 +222,20 @@ mod tests {
         }
         assert_eq!(budget.due(1), seconds(1005));
         assert_eq!(budget.due(2), seconds(1010));
+    }
+
+    #[test]
+    fn rules_have_three_looks_for_a_call_and_share_the_time() {
+        let mut budget = budget(12.0, 0.5);
+        (0..9).for_each(|_| {
+            assert_eq!(budget.look_due(), Duration::ZERO);
+            budget.take_look(Duration::ZERO);
+        });
+        assert!(budget.look_due() > Duration::ZERO && budget.look_due() <= seconds(2), "{:?}", budget.look_due());
+        // Words are not held up by that, but by the time that rules take, they are.
+        assert_eq!(budget.due(1), Duration::ZERO);
+        budget.charge(seconds(10), Duration::ZERO);
+        assert_eq!((budget.due(1), budget.look_due()), (seconds(5), seconds(5)));
     }
 
     #[test]

@@ -39,7 +39,7 @@ impl<A: Ask> Analyst<A> {
         }
         let busy = self.clock.now().since(began);
         let torn = Some((self.tellers[lane].rulings.torn(), frame.at));
-        self.inbox.report(lane, Report { calls: 1, busy, words: described, torn });
+        self.inbox.report(lane, Report { calls: u32::from(described), busy, words: described, torn });
         self.tell_rules(lane, Some(&frame), &rulings, listener);
         told
     }
@@ -56,7 +56,7 @@ impl<A: Ask> Analyst<A> {
         let rulings = self.rule(lane, frame, Places::ALL, waited).await;
         let busy = self.clock.now().since(began);
         let torn = Some((self.tellers[lane].rulings.torn(), frame.at));
-        self.inbox.report(lane, Report { calls: 1, busy, words: false, torn });
+        self.inbox.report(lane, Report { calls: 0, busy, words: false, torn });
         self.tell_rules(lane, Some(frame), &rulings, listener);
         rulings
     }

@@ -2,17 +2,21 @@
 //!
 //! A letter that costs nothing goes when its turn comes. A look waits for both budgets, and goes without words after too long.
 
-use std::collections::VecDeque;
+mod lane;
+
 use std::time::Duration;
 
-use super::budget::{Allowance, Budget, Shortage, Whose};
+use self::lane::Lane;
+pub(super) use self::lane::WAITED;
+use self::lane::{START, short};
+use super::budget::{Allowance, Budget};
 use super::letter::{Delivery, Displaced, Letter};
 use super::view::View;
 use crate::clock::Moment;
 use crate::event::Kind;
 use crate::frame::Frame;
 use crate::gate::{Outcome, Settled, Signal};
-use crate::rules::{Places, Rule, Schedule};
+use crate::rules::{Places, Rule};
 
 /// Pictures that may wait per camera. Each holds a decoder's buffer, so it is few.
 pub(super) const PICTURES: usize = 4;
@@ -68,28 +72,6 @@ pub(super) struct Lanes {
     next: usize,
     /// No more letters will come.
     pub(super) closed: bool,
-}
-
-#[derive(Debug)]
-struct Lane {
-    queue: VecDeque<(Letter, Moment)>,
-    /// Rules whose time has come, and since when. They go when nothing of the queue is left.
-    check: Option<(Letter, Moment)>,
-    schedule: Schedule,
-    /// Between a start and an end.
-    running: bool,
-    terms: Terms,
-    budget: Budget,
-    /// With a time of its own: the box's budget, by that time; and the time.
-    own: Option<(Budget, Moment)>,
-    /// The running event has words.
-    described: bool,
-    /// Looks of others that went before an update of this one, since its last.
-    passed: u32,
-    /// Calls that were set aside for the look that is being worked on.
-    taken: u32,
-    /// Its camera is no longer watched; once it is empty, another camera may have it.
-    left: bool,
 }
 
 /// What is to become of a lane's first letter.
@@ -168,6 +150,8 @@ impl Lanes {
         let mut displaced = Displaced::default();
         let shared = &self.shared;
         let lane = &mut self.lanes[lane];
+        // What was still to be asked is asked about this frame, or of no interest any more.
+        lane.check = None;
         match &signal {
             Signal::Start(candidate) | Signal::Update(candidate) => {
                 lane.running = true;
@@ -262,13 +246,13 @@ impl Lanes {
         let lane = &mut self.lanes[index];
         let at = lane.now(now);
         let (letter, since) = lane.check.take()?;
-        lane.take(1, &mut self.shared, at);
+        lane.take_look(&mut self.shared, at);
         Some(Delivery { lane: index, letter, waited: at.since(since) })
     }
 
     fn may_check(&self, index: usize, now: Moment) -> bool {
         let lane = &self.lanes[index];
-        lane.queue.is_empty() && lane.check.is_some() && lane.lacks(1, &self.shared, lane.now(now)).is_none()
+        lane.queue.is_empty() && lane.check.is_some() && lane.look_due(&self.shared) <= lane.now(now).mono
     }
 
     /// Whether a letter of this camera may go now.
@@ -286,7 +270,7 @@ impl Lanes {
         let waits = shared.filter_map(|index| match self.fate(index, now) {
             Some(Fate::Waits(until)) => Some(until),
             Some(_) => None,
-            None => self.lanes[index].check.is_some().then(|| self.lanes[index].due_in(1, &self.shared)),
+            None => self.lanes[index].check.is_some().then(|| self.lanes[index].look_due(&self.shared)),
         });
         waits.min()
     }
@@ -294,7 +278,11 @@ impl Lanes {
     /// What the last look of this camera came to.
     pub(super) fn report(&mut self, lane: usize, report: Report, now: Moment) {
         let lane = &mut self.lanes[lane];
-        let back = lane.taken.saturating_sub(report.calls);
+        let (back, more) = (lane.taken.saturating_sub(report.calls), report.calls.saturating_sub(lane.taken));
+        if more > 0 {
+            let at = lane.now(now);
+            lane.take(more, &mut self.shared, at);
+        }
         lane.taken = 0;
         lane.described |= report.words;
         if let Some((torn, at)) = report.torn {
@@ -360,7 +348,7 @@ impl Lanes {
             // Whoever was told that something is there hears that it is gone, whatever is left of the budget.
             Letter::End { frame: Some(_), .. } => {
                 lane.described = false;
-                lane.take(1, &mut self.shared, at);
+                lane.take_look(&mut self.shared, at);
             }
             Letter::Unseen { .. } | Letter::End { .. } => lane.described = false,
             Letter::Skipped(_) | Letter::Check { .. } => {}
@@ -381,117 +369,6 @@ impl Lanes {
             }
         }
         moved
-    }
-}
-
-const START: Moment = Moment { mono: Duration::ZERO, wall: jiff::Timestamp::UNIX_EPOCH };
-
-/// What an expired frame is held against.
-pub(super) const WAITED: &str = "seconds until the model was free";
-
-fn short(settled: Settled, shortage: &Shortage) -> Settled {
-    settled.because(shortage.what(), shortage.left, shortage.needed)
-}
-
-impl Lane {
-    fn new(terms: Terms, shared: Allowance) -> Self {
-        Self {
-            queue: VecDeque::new(),
-            check: None,
-            schedule: Schedule::new(&terms.rules),
-            running: false,
-            budget: Budget::new(terms.allowance),
-            own: terms.own_time.then(|| (Budget::new(shared), START)),
-            described: false,
-            passed: 0,
-            taken: 0,
-            left: false,
-            terms,
-        }
-    }
-
-    fn now(&self, now: Moment) -> Moment {
-        self.own.as_ref().map_or(now, |(_, time)| *time)
-    }
-
-    /// Calls of the model that the first letter wants.
-    fn asks(&self) -> Option<u32> {
-        match self.queue.front() {
-            Some((Letter::Look { candidate, .. }, _)) => Some(self.terms.view.calls(candidate.region)),
-            _ => None,
-        }
-    }
-
-    fn shortage(&self, shared: &Budget, now: Moment) -> Option<Shortage> {
-        self.lacks(self.asks()?, shared, now)
-    }
-
-    /// What so many calls lack.
-    fn lacks(&self, calls: u32, shared: &Budget, now: Moment) -> Option<Shortage> {
-        let shared = self.own.as_ref().map_or(shared, |(own, _)| own);
-        let of_camera = self.budget.shortage(Whose::Camera, calls, now.mono);
-        of_camera.or_else(|| shared.shortage(Whose::Box, calls, now.mono))
-    }
-
-    /// Sets so many calls aside for what goes now.
-    fn take(&mut self, calls: u32, shared: &mut Budget, at: Moment) {
-        self.taken = calls;
-        self.budget.take(calls, at.mono);
-        self.own.as_mut().map_or(shared, |(own, _)| own).take(calls, at.mono);
-    }
-
-    fn due(&self, shared: &Budget) -> Duration {
-        self.due_in(self.asks().unwrap_or_default(), shared)
-    }
-
-    /// When there is a budget for so many calls.
-    fn due_in(&self, calls: u32, shared: &Budget) -> Duration {
-        let shared = self.own.as_ref().map_or(shared, |(own, _)| own);
-        self.budget.due(calls).max(shared.due(calls))
-    }
-
-    fn ends_next(&self) -> bool {
-        matches!(self.queue.get(1), Some((Letter::End { .. }, _)))
-    }
-
-    fn drop_pictures(&mut self, shared: &Budget, now: Moment, displaced: &mut Displaced) {
-        let is_look = |letter: &Letter| matches!(letter, Letter::Look { .. });
-        let is_update = |letter: &Letter| matches!(letter, Letter::Look { kind: Kind::Update, .. });
-        while self.queue.iter().filter(|(letter, _)| is_look(letter)).count() > PICTURES {
-            let update = self.queue.iter().position(|(letter, _)| is_update(letter));
-            let oldest = update.or_else(|| self.queue.iter().position(|(letter, _)| is_look(letter)));
-            let shortage = self.shortage(shared, self.now(now));
-            let Some(at) = oldest else { return };
-            let Some((letter, since)) = self.queue.remove(at) else { return };
-            let Letter::Look { candidate, .. } = &letter else { return };
-            let (settled, reason) = match shortage {
-                Some(shortage) => {
-                    (short(Settled::new(&candidate.frame, Outcome::Budget), &shortage), shortage.to_string())
-                }
-                None => (
-                    Settled::new(&candidate.frame, Outcome::Expired),
-                    "too many pictures were waiting for the model".to_owned(),
-                ),
-            };
-            displaced.frames.push(settled);
-            // The event is announced all the same.
-            if let Letter::Unseen { started_at, at: seen_at, cause, region, wrong, reason, .. } =
-                letter.without_picture(settled, reason)
-            {
-                let letter = Letter::Unseen { started_at, at: seen_at, cause, region, wrong, reason, settled: None };
-                self.queue.insert(at, (letter, since));
-            }
-        }
-    }
-
-    fn drop_events(&mut self, displaced: &mut Displaced) {
-        while self.queue.len() > LETTERS {
-            let pairs = self.queue.iter().zip(self.queue.iter().skip(1));
-            let mut pairs = pairs.map(|((a, _), (b, _))| matches!((a, b), (Letter::Unseen { .. }, Letter::End { .. })));
-            let Some(at) = pairs.position(|whole| whole) else { return };
-            self.queue.drain(at..at + 2);
-            displaced.events += 1;
-        }
     }
 }
 

@@ -348,7 +348,8 @@ fn rules_are_asked_when_nothing_else_is_to_do() {
     assert_eq!(lanes.offer(0, &frame(1), at(1.0)), Offered::Waits);
     assert_eq!(lanes.offer(0, &frame(2), at(2.0)), Offered::Nothing);
     lanes.push(0, Signal::Start(candidate(3, 3.0)), at(3.0));
-    assert_eq!(all(&mut lanes, 3.0), ["start 3", "rules 1"]);
+    // They are asked about the newer picture, with the words.
+    assert_eq!(all(&mut lanes, 3.0), ["start 3"]);
     // The start had them asked: ten seconds from there.
     assert_eq!(lanes.offer(0, &frame(12), at(12.0)), Offered::Nothing);
     assert_eq!(lanes.offer(0, &frame(13), at(13.0)), Offered::Waits);
@@ -375,14 +376,13 @@ fn an_end_has_its_rules_asked_and_only_the_newest_keeps_its_picture() {
 
 #[test]
 fn scheduled_rules_wait_for_the_budget_and_ends_do_not() {
-    let mut lanes = ruled(6.0, When::Always(Duration::from_secs(1)));
+    let mut lanes = ruled(2.0, When::Always(Duration::from_secs(1)));
     for second in 0..30 {
         lanes.offer(0, &frame(second), at(second as f64));
         let asked = all(&mut lanes, second as f64);
-        // Two at once, then one every ten seconds; the tenth second's is asked about that second's frame.
+        // Six at once, as many as two descriptions cost, then one every ten seconds, about the newest frame.
         let expected: &[&str] = match second {
-            0 => &["rules 0"],
-            1 => &["rules 1"],
+            0..6 => &[&format!("rules {second}")],
             10 => &["rules 10"],
             20 => &["rules 20"],
             _ => &[],
@@ -395,11 +395,12 @@ fn scheduled_rules_wait_for_the_budget_and_ends_do_not() {
     lanes.push(0, over, at(29.5));
     assert_eq!(all(&mut lanes, 29.5), ["end, asked"]);
     // That is paid off before rules are asked on schedule again.
-    assert_eq!(all(&mut lanes, 30.0), Vec::<String>::new());
-    assert_eq!(all(&mut lanes, 40.0), ["rules 29"]);
+    lanes.offer(0, &frame(30), at(30.0));
+    assert_eq!(all(&mut lanes, 39.9), Vec::<String>::new());
+    assert_eq!(all(&mut lanes, 40.0), ["rules 30"]);
     // Rules that are others by now are not asked by the places of the old ones.
     lanes.offer(0, &frame(50), at(41.0));
-    let terms = Terms { rules: Vec::new(), allowance: allowance(6.0), view: View::Whole, own_time: false };
+    let terms = Terms { rules: Vec::new(), allowance: allowance(2.0), view: View::Whole, own_time: false };
     lanes.change(0, terms, allowance(6000.0));
     assert_eq!(all(&mut lanes, 90.0), Vec::<String>::new());
 }
