@@ -29,6 +29,26 @@ pub struct Request {
     pub max_tokens: Option<usize>,
 }
 
+impl Request {
+    /// Whether it can be asked at all, whoever asks.
+    ///
+    /// # Errors
+    /// [`Refusal::Empty`], [`Refusal::TooLong`], [`Refusal::Tokens`]
+    pub fn check(&self) -> Result<(), Refusal> {
+        if self.ask.trim().is_empty() {
+            return Err(Refusal::Empty);
+        }
+        let characters = self.ask.chars().count();
+        if characters > MAX_CHARACTERS {
+            return Err(Refusal::TooLong(characters));
+        }
+        if self.max_tokens.is_some_and(|tokens| !(1..=MAX_TOKENS).contains(&tokens)) {
+            return Err(Refusal::Tokens);
+        }
+        Ok(())
+    }
+}
+
 /// The model's answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Reply {
@@ -71,10 +91,28 @@ pub enum Refusal {
     Busy,
     #[error("the model was not free within {0} s; ask again")]
     Late(u64),
+    #[error("this cannot be asked: {0}")]
+    Unfit(String),
     #[error("the model could not answer: {0}")]
     Model(String),
     #[error("Eyewitness is stopping")]
     Stopping,
+}
+
+impl Refusal {
+    /// One word for counters.
+    #[must_use]
+    pub fn outcome(&self) -> &'static str {
+        match self {
+            Self::Unreadable(_) | Self::Empty | Self::TooLong(_) | Self::Tokens | Self::Unfit(_) => "refused",
+            Self::NoCamera(_) => "no_camera",
+            Self::NotWatching { .. } | Self::NoFrame => "not_watching",
+            Self::Busy => "busy",
+            Self::Late(_) => "expired",
+            Self::Model(_) => "failed",
+            Self::Stopping => "stopping",
+        }
+    }
 }
 
 /// The future answer.
@@ -101,5 +139,27 @@ impl Desk for () {
 
     fn enable(&self, _camera: &CameraId, _on: bool) -> Result<(), Refusal> {
         Err(Refusal::Stopping)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(ask: &str, max_tokens: Option<usize>) -> Request {
+        Request { camera: CameraId::new("door").unwrap(), ask: ask.into(), max_tokens }
+    }
+
+    #[test]
+    fn what_cannot_be_asked_is_said() {
+        assert_eq!(request("Is there a dog?", Some(MAX_TOKENS)).check(), Ok(()));
+        assert_eq!(request(" \n", None).check(), Err(Refusal::Empty));
+        assert_eq!(request(&"ä".repeat(MAX_CHARACTERS), None).check(), Ok(()));
+        assert_eq!(request(&"ä".repeat(501), None).check(), Err(Refusal::TooLong(501)));
+        for tokens in [0, MAX_TOKENS + 1, usize::MAX] {
+            assert_eq!(request("What?", Some(tokens)).check(), Err(Refusal::Tokens), "{tokens}");
+        }
+        let words = Refusal::Unreadable("it is not UTF-8".into()).to_string();
+        assert_eq!(words, "a question is text, or JSON such as {\"ask\":\"Is there a dog?\"}: it is not UTF-8");
     }
 }

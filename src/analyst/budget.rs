@@ -152,6 +152,17 @@ impl Budget {
             time.spend(cost, now);
         }
     }
+
+    /// The same for what nobody holds back (questions from outside): it takes what is left of the burst and no more, so that
+    /// however much is asked, descriptions keep the share that comes in.
+    pub(super) fn charge_burst(&mut self, busy: Duration, now: Duration) {
+        let Some(time) = &self.time else { return };
+        let (paid, full) = (time.paid, now.saturating_add(time.slack));
+        self.charge(busy, now);
+        if let Some(time) = &mut self.time {
+            time.paid = time.paid.min(full.max(paid));
+        }
+    }
 }
 
 /// A token bucket as the time until which everything that was spent is paid off.
@@ -257,6 +268,23 @@ mod tests {
         assert_eq!(shortage.to_string(), "the share of time of the model (25 %) was used up");
         assert!((shortage.left + 0.25).abs() < 1e-5 && shortage.needed == 0.0, "{shortage:?}");
         assert!(budget.shortage(Whose::Box, 1, seconds(101)).is_none());
+    }
+
+    #[test]
+    fn what_nobody_holds_back_takes_the_burst_and_no_more() {
+        let mut budget = budget(600.0, 0.25);
+        budget.charge_burst(seconds(2), seconds(100));
+        // Eight seconds' worth of fifteen; a description of four seconds makes it sixteen more.
+        assert_eq!(budget.due(1), seconds(93));
+        for _ in 0..1000 {
+            budget.charge_burst(seconds(4), seconds(100));
+        }
+        assert_eq!(budget.due(1), seconds(100));
+        budget.charge(seconds(4), seconds(100));
+        assert_eq!(budget.due(1), seconds(116));
+        // What descriptions owe is not taken back.
+        budget.charge_burst(seconds(4), seconds(101));
+        assert_eq!(budget.due(1), seconds(116));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::{Camera, General, Settings};
 use crate::clock::{Clock, Moment};
 use crate::frame::Frame;
 use crate::gate::Signal;
+use crate::ids::CameraId;
 
 /// The lanes behind a lock, with a bell.
 #[derive(Debug)]
@@ -176,6 +177,16 @@ impl Inbox {
     /// What the letter that is being worked on came to.
     pub(super) fn report(&self, lane: usize, report: Report) {
         self.state().lanes.report(lane, report, self.clock.now());
+    }
+
+    /// The model was busy so long for a question from outside about this camera. It was somebody's explicit wish, so no budget
+    /// held it up; it takes from the burst of the shares of time, of the camera and of the box.
+    pub fn charge(&self, camera: &CameraId, busy: Duration) {
+        let now = self.clock.now();
+        let mut state = self.state();
+        if let Some(lane) = state.cameras.iter().position(|known| known.id == *camera) {
+            state.lanes.charge(lane, busy, now);
+        }
     }
 
     async fn until(&self, due: Option<Duration>) {

@@ -299,6 +299,15 @@ impl Lanes {
         }
     }
 
+    /// The model was busy so long for somebody who is not held back by any budget.
+    pub(super) fn charge(&mut self, lane: usize, busy: Duration, now: Moment) {
+        let lane = &mut self.lanes[lane];
+        if lane.own.is_none() {
+            self.shared.charge_burst(busy, now.mono);
+            lane.budget.charge_burst(busy, now.mono);
+        }
+    }
+
     fn fate(&self, index: usize, now: Moment) -> Option<Fate> {
         let lane = &self.lanes[index];
         let (letter, since) = lane.queue.front()?;

@@ -117,6 +117,7 @@ impl Story {
             EndReason::CameraLost => Some("the camera gave no more frames".to_owned()),
             EndReason::Stopped => Some("Eyewitness was stopped".to_owned()),
             EndReason::Reconfigured => Some("the camera's settings were changed".to_owned()),
+            EndReason::TurnedOff => Some("the camera was turned off".to_owned()),
         };
         let event = self.event(running.id, Kind::End, running.cause, started_at, running.words, source);
         Event { at: ended_at.wall, ended_at: Some(ended_at.wall), region: running.region, reason: why, ..event }

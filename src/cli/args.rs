@@ -14,6 +14,7 @@ Examples:
   eyewitness check -c eyewitness.toml --online  is everything in order?
   eyewitness run -c eyewitness.toml             the daemon
   eyewitness watch --url mqtt://broker.lan      what all boxes say
+  eyewitness ask door 'Is there a parcel?'      what a camera sees now
   eyewitness replay clips/ --report report.html what a config makes of recordings
   eyewitness explain --camera door --at 09:14   why did it say nothing then?
   eyewitness bench                              how fast is it on this machine?
@@ -77,6 +78,9 @@ pub(super) enum Command {
     Bench(BenchArgs),
     /// Subscribe to a broker and print events as readable lines
     Watch(WatchArgs),
+    /// Ask what a camera sees now
+    #[command(after_help = ASK)]
+    Ask(AskArgs),
     /// Print what a shell needs to complete this command line
     #[command(after_help = COMPLETIONS)]
     Completions {
@@ -324,15 +328,9 @@ pub(super) struct DescribeArgs {
     pub(super) threads: usize,
 }
 
+/// How to come to a broker.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "The password comes from a file or from the environment variable EYEWITNESS_PASSWORD, never from an \
-                        argument: arguments can be seen by everybody on the machine."
-)]
-pub(super) struct WatchArgs {
-    /// The broker
-    #[arg(long, value_name = "URL", default_value = "mqtt://127.0.0.1:1883")]
-    pub(super) url: String,
+pub(super) struct BrokerArgs {
     /// User name at the broker
     #[arg(long, value_name = "NAME")]
     pub(super) username: Option<String>,
@@ -345,7 +343,62 @@ pub(super) struct WatchArgs {
     /// First level of the topics
     #[arg(long, value_name = "PREFIX", default_value = "eyewitness")]
     pub(super) prefix: String,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The password comes from a file or from the environment variable EYEWITNESS_PASSWORD, never from an \
+                        argument: arguments can be seen by everybody on the machine."
+)]
+pub(super) struct WatchArgs {
+    /// The broker
+    #[arg(long, value_name = "URL", default_value = "mqtt://127.0.0.1:1883")]
+    pub(super) url: String,
+    #[command(flatten)]
+    pub(super) broker: BrokerArgs,
     /// Print the messages as they are, one JSON document per line
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+const ASK: &str = "\
+The newest frame of the camera is looked at. The answer is printed; on stderr stands when the frame was taken and what it cost.
+With --json the answer is one JSON document.
+
+Over a broker the box is found by what it says there: the only one that has such a camera, or the one that --node names.
+On the machine itself no broker is needed: --url http://127.0.0.1:8089.
+
+The password comes from a file or from the environment variable EYEWITNESS_PASSWORD, never from an argument: arguments can
+be seen by everybody on the machine.
+
+Examples:
+  eyewitness ask front-door 'Is there a parcel on the ground?' --url mqtt://broker.lan
+  eyewitness ask yard 'What is on the table?' --node garage --timeout 10s
+  eyewitness ask yard 'Describe the scene.' --url http://127.0.0.1:8089 --json";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct AskArgs {
+    /// The camera's id
+    #[arg(value_name = "CAMERA")]
+    pub(super) camera: String,
+    /// In quotes
+    #[arg(value_name = "QUESTION")]
+    pub(super) question: String,
+    /// The broker, or the status page of the box
+    #[arg(long, value_name = "URL", default_value = "mqtt://127.0.0.1:1883")]
+    pub(super) url: String,
+    /// Which box, where several have such a camera
+    #[arg(long, value_name = "NODE")]
+    pub(super) node: Option<String>,
+    #[command(flatten)]
+    pub(super) broker: BrokerArgs,
+    /// Longest answer, in tokens; default: as long as descriptions
+    #[arg(long, value_name = "N")]
+    pub(super) max_tokens: Option<usize>,
+    /// How long to wait for the answer
+    #[arg(long, value_name = "DURATION", default_value = "30s")]
+    pub(super) timeout: String,
+    /// Print the answer as one JSON document
     #[arg(long)]
     pub(super) json: bool,
 }

@@ -109,7 +109,7 @@ impl Line {
 }
 
 /// A message comes from outside: what would steer a terminal is left out.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(500).collect()
 }
 

@@ -1,6 +1,7 @@
 //! The command line: arguments in, exit status out. Only here is anything printed: data to stdout, talk to stderr.
 
 mod args;
+mod ask;
 mod bench;
 mod broker;
 mod check;
@@ -83,6 +84,7 @@ fn dispatch(args: Args, allocator: &'static CountingAllocator) -> Result<Exit, F
             Command::Explain(args) => explain::explain(args, clock).await,
             Command::Models { command } => models::models(command, clock).await,
             Command::Watch(args) => watch::watch(args).await,
+            Command::Ask(args) => ask::ask(args).await,
             Command::Completions { shell } => completions::completions(shell),
             Command::Man { page } => man::man(page),
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
 
-use super::args::WatchArgs;
+use super::args::{BrokerArgs, WatchArgs};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::lines::Line;
@@ -21,7 +21,7 @@ const PASSWORD: &str = "EYEWITNESS_PASSWORD";
 
 pub(super) async fn watch(args: WatchArgs) -> Result<Exit, Failure> {
     telemetry::init("warn", telemetry::LogFormat::Text).map_err(|error| Failure::usage(error.to_string()))?;
-    let settings = settings(&args)?;
+    let settings = settings(&args.url, &args.broker)?;
     say::talk(&format!("Listening at {}:{}; Ctrl-C ends it.", settings.host, settings.port));
     let mut signals = StopSignals::new().map_err(|error| Failure::running("signals", &error))?;
     let cancel = CancellationToken::new();
@@ -66,7 +66,7 @@ pub fn watched(topic: &str, payload: &[u8]) -> Option<String> {
 }
 
 /// The arguments go the way of a config, so that the same checks say the same words.
-fn settings(args: &WatchArgs) -> Result<mqtt::Settings, Failure> {
+pub(super) fn settings(url: &str, args: &BrokerArgs) -> Result<mqtt::Settings, Failure> {
     let mut text = String::from("[mqtt]\n");
     let mut set = |key: &str, value: &str| {
         // A JSON string is a TOML string too.
@@ -74,7 +74,7 @@ fn settings(args: &WatchArgs) -> Result<mqtt::Settings, Failure> {
     };
     let literal = |text: &str| text.replace("${", "$${");
     let path = |path: &Path| literal(&std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy());
-    set("url", &literal(&args.url));
+    set("url", &literal(url));
     set("prefix", &literal(&args.prefix));
     if let Some(name) = &args.username {
         set("username", &literal(name));

@@ -291,13 +291,22 @@ static HTTP: Table = Table {
     name: "http",
     many: false,
     doc: "The status page.",
-    keys: &[Key::new(
-        "listen",
-        Kind::Text,
-        "\"127.0.0.1:8089\"",
-        "Address and port of the status page and the metrics; `\"off\"` for none.",
-    )
-    .default()],
+    keys: &[
+        Key::new(
+            "listen",
+            Kind::Text,
+            "\"127.0.0.1:8089\"",
+            "Address and port of the status page and the metrics; `\"off\"` for none.",
+        )
+        .default(),
+        Key::new(
+            "ask",
+            Kind::Switch,
+            "false",
+            "Whether it takes questions about what the cameras see (POST /ask). Default: yes where `listen` is for this machine \
+             only, no where others reach it.",
+        ),
+    ],
     tables: &[],
 };
 

@@ -90,11 +90,13 @@ pub struct ModelConfig {
 pub struct HttpSettings {
     /// `None`: there is no status page.
     pub listen: Option<SocketAddr>,
+    /// Whether whoever reaches it may ask what cameras see.
+    pub ask: bool,
 }
 
 impl Default for HttpSettings {
     fn default() -> Self {
-        Self { listen: Some(SocketAddr::from(([127, 0, 0, 1], 8089))) }
+        Self { listen: Some(SocketAddr::from(([127, 0, 0, 1], 8089))), ask: true }
     }
 }
 

@@ -107,6 +107,8 @@ pub enum EndReason {
     Stopped,
     /// The camera's settings were changed, or it is no longer watched.
     Reconfigured,
+    /// The camera was turned off.
+    TurnedOff,
 }
 
 /// The value that decided about a frame, and the threshold that it was held against: what `explain` shows.

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{ConnAck, Filter, LastWill, Packet, PubAckReason};
+use rumqttc::v5::mqttbytes::v5::{ConnAck, Filter, LastWill, Packet, PubAckReason, PublishProperties};
 use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, Request};
 use rumqttc::{NetworkOptions, TlsConfiguration, Transport};
 use secrecy::ExposeSecret;
@@ -164,6 +164,19 @@ impl Client {
     pub(super) fn subscribe(&self, filters: impl IntoIterator<Item = Filter>) -> Result<(), Reason> {
         match self.requests.try_subscribe_many(filters) {
             Err(_) if !self.is_over() => Err(Reason::Client { problem: "it does not take the subscription".into() }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Asks for a publication that says where the answer is to go (QoS 1).
+    ///
+    /// # Errors
+    /// [`Reason::Client`] when the client does not take it.
+    pub(super) fn request(&self, topic: &str, payload: Vec<u8>, properties: PublishProperties) -> Result<(), Reason> {
+        let requested =
+            self.requests.try_publish_with_properties(topic, QoS::AtLeastOnce, false, payload, properties);
+        match requested {
+            Err(_) if !self.is_over() => Err(Reason::Client { problem: format!("it does not take the topic `{topic}`") }),
             _ => Ok(()),
         }
     }

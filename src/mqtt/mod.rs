@@ -3,9 +3,11 @@
 //! `run` connects for ever, `turn` says to which broker; `home` the way back to the first; `session` is the life of one connection;
 //! `window` knows what is on its way, `retained` what brokers keep about cameras, `birth` what they keep about us, `limits` what they allow, `isolation` which
 //! event a broker hangs up over; `message` is what is said, `topics` where, `reason` why it does not work, `diagnosis` how that is
-//! found out. What waits for the broker lies in the outbox, never here.
+//! found out. `ask_client` asks other boxes, which `boxes` finds. What waits for the broker lies in the outbox, never here.
 
+mod ask_client;
 mod birth;
+mod boxes;
 mod client;
 mod diagnosis;
 mod home;
@@ -25,6 +27,8 @@ mod turn;
 mod watch;
 mod window;
 
+pub use ask_client::{Asked, Unanswered, ask};
+pub use boxes::NotFound;
 #[doc(hidden)]
 pub use incoming::incoming;
 pub use probe::probe;

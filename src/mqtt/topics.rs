@@ -73,6 +73,12 @@ pub fn watched(prefix: &str) -> [String; 3] {
     [format!("{prefix}/+/+/event"), format!("{prefix}/+/status"), format!("{prefix}/+/+/status")]
 }
 
+/// States of all boxes under the prefix and of their cameras.
+#[must_use]
+pub fn statuses(prefix: &str) -> [String; 2] {
+    [format!("{prefix}/+/status"), format!("{prefix}/+/+/status")]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 //! One camera's part of the walk: frames from its mailbox through its gate into the analyst's inbox.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::audience::Audience;
+use super::desk::Newest;
 use super::progress::{BEAT, Beat};
 use crate::analyst::{Inbox, Offered};
 use crate::clock::{Clock, Moment};
@@ -47,6 +48,10 @@ pub(super) struct CameraLoop {
     pub(super) was_up: bool,
     /// The camera is to be watched no more, or in another way; the daemon goes on.
     pub(super) leaving: CancellationToken,
+    /// Why, if that is known.
+    pub(super) why: Arc<OnceLock<EndReason>>,
+    /// The newest frame, for questions.
+    pub(super) newest: Newest,
 }
 
 impl CameraLoop {
@@ -69,7 +74,8 @@ impl CameraLoop {
                 },
                 changed = self.health.changed() => if changed.is_ok() { self.health_changed(last) },
                 Ok(()) = self.settings.changed() => self.settings_changed(last),
-                _ = beat.tick() => {}
+                // A last frame may come after the camera's last word.
+                _ = beat.tick() => if !self.up { self.newest.clear() },
             }
             let now = self.clock.now();
             if self.count_drops(&mut counted) || !self.up {
@@ -83,9 +89,10 @@ impl CameraLoop {
         }
         let reason = match () {
             () if self.stopping.is_cancelled() => EndReason::Stopped,
-            () if self.leaving.is_cancelled() => EndReason::Reconfigured,
+            () if self.leaving.is_cancelled() => self.why.get().copied().unwrap_or(EndReason::Reconfigured),
             () => EndReason::CameraLost,
         };
+        self.newest.clear();
         self.interrupt(last, reason);
         self.count_drops(&mut counted);
     }
@@ -128,7 +135,7 @@ impl CameraLoop {
                 self.metrics.rules_skipped(self.camera.as_str());
             }
         }
-        drop(seen);
+        self.newest.put(seen);
         if spoke && self.patient {
             self.inbox.settled(self.lane).await;
         }
@@ -143,6 +150,9 @@ impl CameraLoop {
         (self.up, self.was_up) = (up, self.was_up || up);
         self.metrics.camera_up(self.camera.as_str(), up);
         // What comes from a clip that has its own time comes in its order: its end is that of its frames.
+        if !up {
+            self.newest.clear();
+        }
         if !up && !self.patient {
             self.interrupt(last, EndReason::CameraLost);
         }

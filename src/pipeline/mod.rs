@@ -12,6 +12,7 @@ mod progress;
 mod reload;
 mod rules;
 mod settings;
+mod switches;
 mod unfinished;
 mod vitals;
 
@@ -22,7 +23,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::task_tracker::TaskTrackerToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
 
 pub use self::audience::Audience;
@@ -32,8 +33,10 @@ use self::desk::Questions;
 use self::listener::Deliver;
 pub use self::progress::Progress;
 pub use self::reload::Applied;
+pub use self::switches::{SwitchError, Switches};
 pub use self::vitals::Vitals;
 use crate::analyst::{self, Ask, Inbox};
+use crate::ask::Desk;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::mqtt::{self, Connection};
@@ -48,12 +51,12 @@ const DRAIN: f32 = 0.9;
 pub struct Pipeline {
     /// What it runs by.
     config: Config,
-    watched: Watched,
+    /// A reload and a switch go one after the other.
+    watched: Arc<Mutex<Watched>>,
+    cameras: watch::Receiver<mqtt::Cameras>,
     connection: watch::Sender<Option<watch::Receiver<Connection>>>,
     delivery: Arc<Mutex<Option<Delivery>>>,
     shared: Shared,
-    /// Kept while the pipeline is not to end by itself, although no camera may be running.
-    lasting: Option<TaskTrackerToken>,
     /// Joins everything in pipeline order.
     whole: JoinHandle<()>,
 }
@@ -124,7 +127,10 @@ impl Pipeline {
         let (calibrations, wrong) =
             Calibrations::of(&config.model.settings.path, config.state.as_deref(), model.label());
         wrong.iter().for_each(|words| warn!("{words}"));
-        let analyst_settings = settings::analyst(config, Arc::new(calibrations), seed);
+        let model = Arc::new(model);
+        let calibrations = Arc::new(calibrations);
+        let analyst_settings = settings::analyst(config, calibrations.clone(), seed);
+        let (desk, orders) = Questions::new(analyst_settings.general, calibrations, metrics.clone(), clock);
         let shared = Shared {
             inbox: Arc::new(Inbox::new(&analyst_settings, clock)),
             outbox: Arc::new(outbox),
@@ -135,18 +141,29 @@ impl Pipeline {
             audience,
             rules: watch::Sender::default(),
             snapshots: watch::Sender::default(),
-            desk: Arc::new(Questions::default()),
+            desk,
         };
-        let mut watched = Watched::new();
-        let lasting = (!settings::ends_by_itself(config)).then(|| watched.last());
+        // A replay plays its camera whatever became of it elsewhere.
+        let mut watched = Watched::new(config.state.as_deref().filter(|_| seed.is_none()));
         watched.start_all(&config.cameras, &shared);
-        let analyst = start_analyst(analyst_settings, model, &shared);
-        let (connection, delivery) = delivery::start(config.mqtt.clone(), watched.list(), &shared);
+        let analyst = start_analyst(analyst_settings, model.clone(), &shared);
+        let (cameras, sources) = (watched.list(), watched.all_ended());
+        let (connection, delivery) = delivery::start(config.mqtt.clone(), cameras.clone(), &shared);
         let delivery = Arc::new(Mutex::new(Some(delivery)));
-        let (inbox, outbox, sources) = (shared.inbox.clone(), shared.outbox.clone(), watched.all_ended());
-        let last = delivery.clone();
+        let watched = Arc::new(Mutex::new(watched));
+        let (inbox, outbox, last, stopping) =
+            (shared.inbox.clone(), shared.outbox.clone(), delivery.clone(), shared.stopping.clone());
+        let answering = desk::serve(shared.desk.clone(), model, inbox.clone(), stopping.clone());
+        let answering = AbortOnDropHandle::new(tokio::spawn(answering));
+        let switching = cameras::switch(orders, watched.clone(), shared.clone(), stopping);
+        let switching = AbortOnDropHandle::new(tokio::spawn(switching));
+        let desk = shared.desk.clone();
         let whole = tokio::spawn(async move {
             sources.await;
+            desk.close();
+            joined("questions", answering.await);
+            // It ends with the daemon; what is over is not turned on again.
+            drop(switching);
             inbox.close();
             joined("analyst", analyst.await);
             if let Some(delivery) = last.lock().await.take() {
@@ -155,7 +172,7 @@ impl Pipeline {
             outbox.close().await;
         });
         let connection = watch::Sender::new(connection);
-        Self { config: config.clone(), watched, connection, delivery, shared, lasting, whole }
+        Self { config: config.clone(), watched, cameras, connection, delivery, shared, whole }
     }
 
     /// How it is, for whoever asks from outside.
@@ -164,7 +181,7 @@ impl Pipeline {
         Vitals {
             progress: self.shared.progress.clone(),
             outbox: self.shared.outbox.clone(),
-            cameras: self.watched.list(),
+            cameras: self.cameras.clone(),
             connection: self.connection.subscribe(),
         }
     }
@@ -172,7 +189,13 @@ impl Pipeline {
     /// Every camera with its health, in the config's order.
     #[must_use]
     pub fn cameras(&self) -> mqtt::Cameras {
-        self.watched.list().borrow().clone()
+        self.cameras.borrow().clone()
+    }
+
+    /// Where questions about what the cameras see go.
+    #[must_use]
+    pub fn desk(&self) -> Arc<dyn Desk> {
+        self.shared.desk.clone()
     }
 
     /// The broker's state; `None` without a broker.
@@ -196,9 +219,13 @@ impl Pipeline {
     /// Stops in pipeline order: sources, gates, analyst, delivery. Returns whether all of it ended in time.
     pub async fn stop(mut self) -> bool {
         self.shared.stopping.cancel();
-        self.lasting = None;
         let drain: Duration = self.config.stop_timeout.mul_f32(DRAIN);
-        let in_time = timeout(drain, &mut self.whole).await.is_ok();
+        let (watched, whole) = (&self.watched, &mut self.whole);
+        let ends = async {
+            watched.lock().await.end();
+            whole.await
+        };
+        let in_time = timeout(drain, ends).await.is_ok();
         if !in_time {
             self.whole.abort();
             // What was acknowledged shall not come again, if that can still be written.

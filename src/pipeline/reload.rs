@@ -21,11 +21,9 @@ impl Pipeline {
     /// bounds of the outbox. The rest is said to need a restart, and stays as it is.
     pub async fn apply(&mut self, new: &Config) -> Applied {
         let mut applied = differences(&self.config, new);
-        // While the last camera is changed for another, there is none; that is no end.
-        let _meanwhile = self.watched.last();
-        self.lasting = (!settings::ends_by_itself(new)).then(|| self.watched.last());
         self.shared.inbox.set_general(settings::general(new));
-        self.watched.change(&self.config.cameras, &new.cameras, &self.shared).await;
+        self.shared.desk.set_general(settings::general(new));
+        self.watched.lock().await.change(&new.cameras, &self.shared).await;
         if (new.outbox.max_size, new.outbox.max_age) != (self.config.outbox.max_size, self.config.outbox.max_age) {
             self.shared.outbox.set_bounds(new.outbox.max_size, new.outbox.max_age);
         }
@@ -44,7 +42,7 @@ impl Pipeline {
         // `None`: everything has ended already.
         let Some(old) = running.take() else { return };
         old.stop().await;
-        let (connection, delivery) = delivery::start(new.mqtt.clone(), self.watched.list(), &self.shared);
+        let (connection, delivery) = delivery::start(new.mqtt.clone(), self.cameras.clone(), &self.shared);
         *running = Some(delivery);
         drop(running);
         self.connection.send_replace(connection);

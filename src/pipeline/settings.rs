@@ -12,9 +12,9 @@ pub(super) fn is_fast(camera: &CameraConfig) -> bool {
     matches!(camera.source.location, Location::File { pace: Pace::Fast, .. })
 }
 
-/// Whether all there is to see comes to an end: clips that do not repeat, and at least one.
-pub(super) fn ends_by_itself(config: &Config) -> bool {
-    let mut enabled = config.cameras.iter().filter(|camera| camera.enabled).peekable();
+/// Whether all there is to see of the cameras that are on comes to an end: clips that do not repeat, and at least one.
+pub(super) fn ends_by_itself<'a>(enabled: impl Iterator<Item = &'a CameraConfig>) -> bool {
+    let mut enabled = enabled.peekable();
     let finite = |camera: &CameraConfig| matches!(camera.source.location, Location::File { repeat: false, .. });
     enabled.peek().is_some() && enabled.all(finite)
 }

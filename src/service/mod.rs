@@ -7,6 +7,7 @@ mod reload;
 mod signals;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -72,8 +73,9 @@ pub async fn run(parts: Parts) -> Ended {
     let label = info.label.clone();
     let mut pipeline = Pipeline::start(&config, model, outbox, metrics.clone(), clock, audience);
     let vitals = pipeline.vitals();
-    let shown = Shown { vitals: vitals.clone(), metrics, model: label, clock };
-    let page = Page::start(shown, config.http.listen);
+    let (desk, asks) = (pipeline.desk(), AtomicBool::default());
+    let shown = Shown { vitals: vitals.clone(), metrics, model: label, clock, desk, asks };
+    let page = Page::start(shown, config.http);
     let mut around = Around { page, log, settings: config.log.clone() };
     let mut tick = every(LOOK_FOR_READY);
     let mut told = Told::new(clock);
@@ -202,17 +204,17 @@ fn is_ready(vitals: &Vitals) -> bool {
 /// One line for people: `systemctl status` shows it.
 fn status(vitals: &Vitals) -> String {
     let mut online = 0;
-    let mut offline = Vec::new();
+    let (mut offline, mut off) = (Vec::new(), Vec::new());
     for (id, health) in vitals.cameras() {
         match health.state {
             CameraState::Online => online += 1,
             CameraState::Offline => offline.push(format!("{id} is offline ({})", health.reason)),
-            CameraState::Disabled => {}
+            CameraState::Disabled => off.push(format!("{id} is off ({})", health.reason)),
         }
     }
     let all = online + offline.len();
     let mut words = format!("{online} of {all} camera{} online", if all == 1 { "" } else { "s" });
-    for camera in offline {
+    for camera in offline.into_iter().chain(off) {
         words.push_str("; ");
         words.push_str(&camera);
     }

@@ -2,12 +2,15 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::http::{self, Condition, Parts, Readiness, View};
+use crate::ask::Desk;
 use crate::clock::Clock;
+use crate::config::HttpSettings;
 use crate::health::{CameraHealth, CameraState};
 use crate::mqtt::ConnectionState;
 use crate::outbox::Keeping;
@@ -21,6 +24,9 @@ pub(super) struct Shown {
     /// `set/precision@provider`
     pub(super) model: String,
     pub(super) clock: Clock,
+    pub(super) desk: Arc<dyn Desk>,
+    /// Whether it may be asked; a reload may change that.
+    pub(super) asks: AtomicBool,
 }
 
 impl View for Shown {
@@ -59,6 +65,10 @@ impl View for Shown {
     fn turned_away(&self) {
         self.metrics.http_refused();
     }
+
+    fn desk(&self) -> Option<Arc<dyn Desk>> {
+        self.asks.load(Ordering::Relaxed).then(|| self.desk.clone())
+    }
 }
 
 impl Shown {
@@ -95,27 +105,34 @@ fn of_camera(health: CameraHealth) -> Condition {
 
 /// The page where the config wants it, if at all.
 pub(super) struct Page {
-    shown: Arc<dyn View>,
-    listen: Option<SocketAddr>,
+    shown: Arc<Shown>,
+    settings: HttpSettings,
     running: Option<(DropGuard, JoinHandle<()>)>,
 }
 
 impl Page {
-    pub(super) fn start(shown: Shown, listen: Option<SocketAddr>) -> Self {
-        let shown: Arc<dyn View> = Arc::new(shown);
-        let running = listen.map(|listen| serve(listen, &shown));
-        Self { shown, listen, running }
+    pub(super) fn start(shown: Shown, settings: HttpSettings) -> Self {
+        shown.asks.store(settings.ask, Ordering::Relaxed);
+        let shown = Arc::new(shown);
+        let running = settings.listen.map(|listen| serve(listen, &shown));
+        Self { shown, settings, running }
     }
 
-    /// Moves to another address, or away. Returns whether there was need.
-    pub(super) async fn listen(&mut self, listen: Option<SocketAddr>) -> bool {
-        if self.listen == listen {
-            return false;
+    /// Follows the config: another address, or none, or other rights. Returns what changed.
+    pub(super) async fn follow(&mut self, settings: HttpSettings) -> Vec<&'static str> {
+        let mut changed = Vec::new();
+        // First what it may, so that nobody comes through in between.
+        if self.settings.ask != settings.ask {
+            self.shown.asks.store(settings.ask, Ordering::Relaxed);
+            changed.push("whether the status page takes questions");
         }
-        self.stop().await;
-        self.running = listen.map(|listen| serve(listen, &self.shown));
-        self.listen = listen;
-        true
+        if self.settings.listen != settings.listen {
+            self.stop().await;
+            self.running = settings.listen.map(|listen| serve(listen, &self.shown));
+            changed.push("the address of the status page");
+        }
+        self.settings = settings;
+        changed
     }
 
     /// Ends; the port is free again.
@@ -128,7 +145,7 @@ impl Page {
     }
 }
 
-fn serve(listen: SocketAddr, shown: &Arc<dyn View>) -> (DropGuard, JoinHandle<()>) {
+fn serve(listen: SocketAddr, shown: &Arc<Shown>) -> (DropGuard, JoinHandle<()>) {
     let cancel = CancellationToken::new();
     let task = tokio::spawn(http::serve(listen, shown.clone(), cancel.clone()));
     (cancel.drop_guard(), task)

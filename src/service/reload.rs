@@ -67,9 +67,7 @@ pub(super) async fn reload(reload: Option<&Reload>, pipeline: &mut Pipeline, aro
 
 impl Around {
     async fn follow(&mut self, config: &Config, applied: &mut Applied) {
-        if self.page.listen(config.http.listen).await {
-            applied.changed.push("the address of the status page".to_owned());
-        }
+        applied.changed.extend(self.page.follow(config.http).await.into_iter().map(str::to_owned));
         if config.log.format != self.settings.format {
             applied.needs_restart.push("[log] format");
         }

@@ -124,23 +124,34 @@ fn state_folder(section: &Section<'_>) -> Option<PathBuf> {
 }
 
 fn http(section: &Section<'_>) -> HttpSettings {
-    let Some(text) = section.text("listen") else { return HttpSettings::default() };
+    let ask = section.switch("ask");
+    let asked = ask.as_ref().map(|found| found.value);
+    let default = HttpSettings { ask: asked.unwrap_or(true), ..HttpSettings::default() };
+    let Some(text) = section.text("listen") else { return default };
     if text.value == "off" {
-        return HttpSettings { listen: None };
+        return HttpSettings { listen: None, ask: false };
     }
     let Ok(listen) = text.value.parse::<SocketAddr>() else {
         let message = format!("`listen`: {} is not an address with a port", text.shown());
         let help = "write \"127.0.0.1:8089\" for this machine only, \"0.0.0.0:8089\" for the whole network, \
                     \"off\" for no status page";
         section.reader.report(Problem::new(Code::WrongValue, message, help).at(text.span, ""));
-        return HttpSettings::default();
+        return default;
     };
-    if !listen.ip().to_canonical().is_loopback() {
-        let words = "`listen` in `[http]` is not for this machine only: whoever reaches it can read, without a password, \
-                     the cameras' names, whether they deliver, and all counters (no pictures, no words, no secrets).";
-        section.reader.notice(Some(text.span), words);
+    if listen.ip().to_canonical().is_loopback() {
+        return HttpSettings { listen: Some(listen), ..default };
     }
-    HttpSettings { listen: Some(listen) }
+    let words = "`listen` in `[http]` is not for this machine only: whoever reaches it can read, without a password, \
+                 the cameras' names, whether they deliver, and all counters (no pictures, no words, no secrets).";
+    section.reader.notice(Some(text.span), words);
+    // Words about pictures are for nobody else unless it is said.
+    let asks = asked.unwrap_or(false);
+    if let Some(ask) = ask.filter(|_| asks) {
+        let words = "`ask` in `[http]`: whoever reaches `listen` can ask, without a password, what the cameras see now. \
+                     Let a firewall or a proxy with a password stand before it.";
+        section.reader.notice(Some(ask.span), words);
+    }
+    HttpSettings { listen: Some(listen), ask: asks }
 }
 
 /// An id, or a problem that proposes the nearest one.

@@ -164,6 +164,22 @@ fn the_status_page_is_for_this_machine_unless_it_is_said() {
 }
 
 #[test]
+fn others_may_ask_only_where_it_is_said() {
+    let http = |text: &str| {
+        let Loaded { config, notices } = load(&format!("[mqtt]\nurl = \"mqtt://b\"\n[http]\n{text}\n{CAMERA}"));
+        (config.http.ask, notices.len())
+    };
+    assert_eq!(http(""), (true, 0));
+    assert_eq!(http("ask = false"), (false, 0));
+    assert_eq!(http("listen = \"[::1]:80\""), (true, 0));
+    assert_eq!(http("listen = \"127.0.0.1:80\"\nask = false"), (false, 0));
+    assert_eq!(http("listen = \"0.0.0.0:80\""), (false, 1));
+    assert_eq!(http("listen = \"0.0.0.0:80\"\nask = false"), (false, 1));
+    assert_eq!(http("listen = \"0.0.0.0:80\"\nask = true"), (true, 2));
+    assert_eq!(http("listen = \"off\"\nask = true"), (false, 0));
+}
+
+#[test]
 fn windows_line_ends_and_a_byte_order_mark_do_no_harm() {
     let text = format!("\u{feff}{}", CAMERA.replace('\n', "\r\n"));
     assert_eq!(load(&text).config.cameras.len(), 1);

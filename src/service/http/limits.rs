@@ -17,6 +17,10 @@ pub struct Limits {
     pub header_time: Duration,
     /// For finding the answer. Less than the 10 s that Prometheus waits by default, so that it hears why.
     pub request_time: Duration,
+    /// Questions (`POST /ask`) that may be under way at once; each waits for the model. The queue behind is as short.
+    pub asks: usize,
+    /// For an answer of the model, whatever the config allows it: below `lifetime`.
+    pub answer_time: Duration,
     /// A connection's age at which it is closed after the answer that is under way, and soon if that does not end: whoever
     /// reads slowly, or asks without a pause, does not hold a place for ever.
     pub lifetime: Duration,
@@ -40,6 +44,8 @@ impl Default for Limits {
             header_bytes: 16 << 10,
             header_time: Duration::from_secs(10),
             request_time: Duration::from_secs(5),
+            asks: 8,
+            answer_time: Duration::from_secs(45),
             lifetime: Duration::from_secs(60),
             closing: Duration::from_secs(1),
             looks: 4,

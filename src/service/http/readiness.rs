@@ -16,7 +16,7 @@ pub enum State {
     Waiting,
     /// It does not, and will not by itself.
     Failed,
-    /// The config has it that way.
+    /// The config has it that way, or somebody has turned it off.
     Off,
 }
 

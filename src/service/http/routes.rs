@@ -9,27 +9,30 @@ use axum::http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE,
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::hosts::{self, Stranger};
 use super::limits::Limits;
+use super::questions;
 use super::{Readiness, View};
 use crate::telemetry::Metrics;
 
 /// What the answers are made of.
 pub(super) struct Shared {
-    view: Arc<dyn View>,
+    pub(super) view: Arc<dyn View>,
     listening: SocketAddr,
-    limits: Limits,
+    pub(super) limits: Limits,
     looks: Arc<Semaphore>,
+    pub(super) asks: Semaphore,
 }
 
 impl Shared {
     pub(super) fn new(view: Arc<dyn View>, listening: SocketAddr, limits: Limits) -> Self {
-        Self { view, listening, limits, looks: Arc::new(Semaphore::new(limits.looks)) }
+        let (looks, asks) = (Arc::new(Semaphore::new(limits.looks)), Semaphore::new(limits.asks));
+        Self { view, listening, limits, looks, asks }
     }
 
     /// Looks at the daemon on a thread that may wait; `None` if that takes too long or goes wrong.
@@ -63,6 +66,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/healthz", get(alive))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
+        .route("/ask", post(questions::ask).fallback(questions::only_asked))
         .fallback(unknown)
         .method_not_allowed_fallback(only_read)
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), guard))
@@ -74,6 +78,7 @@ Eyewitness
 /healthz  whether the daemon lives
 /readyz   whether it does its work, and what keeps it from it (JSON)
 /metrics  its numbers, for Prometheus
+/ask      POST {\"camera\":\"door\",\"ask\":\"Is there a dog?\"} (application/json): what a camera sees now, where the config lets it
 ";
 
 async fn index() -> &'static str {
@@ -127,7 +132,7 @@ async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
         headers.insert(name, HeaderValue::from_static(value));
     }
     if with_body {
-        // Nobody reads the body, so nothing behind it can be understood.
+        // Mostly nobody has read the body, so nothing behind it can be understood.
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response

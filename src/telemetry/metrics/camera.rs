@@ -40,6 +40,7 @@ pub(super) struct CameraNumbers {
     frames: Family<CameraOutcome, Counter>,
     events: Family<CameraType, Counter>,
     descriptions: Family<CameraSource, Counter>,
+    questions: Family<CameraOutcome, Counter>,
     signals_dropped: Family<Camera, Counter>,
     up: Family<Camera, Gauge>,
     reconnects: Family<Camera, Counter>,
@@ -54,6 +55,7 @@ impl CameraNumbers {
             frames: Family::default(),
             events: Family::default(),
             descriptions: Family::default(),
+            questions: Family::default(),
             signals_dropped: Family::default(),
             up: Family::default(),
             reconnects: Family::default(),
@@ -62,6 +64,7 @@ impl CameraNumbers {
         registry.register("frames", "Frames by what became of them", numbers.frames.clone());
         registry.register("events", "Event messages", numbers.events.clone());
         registry.register("descriptions", "Descriptions by where the words came from", numbers.descriptions.clone());
+        registry.register("questions", "Questions from outside by what became of them", numbers.questions.clone());
         registry.register(
             "signals_dropped",
             "Messages of a gate that the analyst could not hold",
@@ -133,6 +136,19 @@ impl Metrics {
         self.cameras.descriptions.get(&labels).map_or(0, |counter| counter.get())
     }
 
+    /// A question from outside about this camera, empty for one that is not there, has ended so.
+    pub fn question(&self, camera: &str, outcome: &'static str) {
+        let labels = CameraOutcome { camera: camera.to_owned(), outcome };
+        self.cameras.add(&self.cameras.questions, &labels, outcome, 1);
+    }
+
+    /// Questions about one camera with one outcome so far.
+    #[must_use]
+    pub fn questions_of(&self, camera: &str, outcome: &'static str) -> u64 {
+        let labels = CameraOutcome { camera: camera.to_owned(), outcome };
+        self.cameras.questions.get(&labels).map_or(0, |counter| counter.get())
+    }
+
     pub fn signal_dropped(&self, camera: &str) {
         self.cameras.signals_dropped.get_or_create(&Camera { camera: camera.to_owned() }).inc();
     }
@@ -158,6 +174,7 @@ impl Metrics {
         let of = &self.cameras;
         for word in of.words.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             of.frames.remove(&CameraOutcome { camera: own(), outcome: word });
+            of.questions.remove(&CameraOutcome { camera: own(), outcome: word });
             of.events.remove(&CameraType { camera: own(), r#type: word });
             of.descriptions.remove(&CameraSource { camera: own(), source: word });
         }
