@@ -46,7 +46,7 @@ const STAGES: [(&str, &[&str]); 15] = [
 ];
 
 /// Libraries that live in one module.
-const HOMES: [(&str, &str); 16] = [
+const HOMES: [(&str, &str); 17] = [
     ("gstreamer", "source"),
     ("gio", "source"),
     ("ort", "vlm"),
@@ -55,6 +55,7 @@ const HOMES: [(&str, &str); 16] = [
     ("tokenizers", "vlm"),
     ("minijinja", "vlm"),
     ("redb", "outbox"),
+    ("jpeg_encoder", "image"),
     ("rumqttc", "mqtt"),
     ("clap", "cli"),
     ("sd_notify", "service"),

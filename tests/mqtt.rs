@@ -45,17 +45,7 @@ use support::subscriber::Subscriber;
 const SOON: Duration = Duration::from_secs(20);
 
 fn settings(port: u16) -> Settings {
-    Settings {
-        node: NodeId::new("garage").unwrap(),
-        host: "127.0.0.1".into(),
-        port,
-        tls: None,
-        username: None,
-        password: None,
-        prefix: "eyewitness".into(),
-        keep_alive: Duration::from_secs(5),
-        fallback: None,
-    }
+    Settings { keep_alive: Duration::from_secs(5), ..Settings::new(NodeId::new("garage").unwrap(), "127.0.0.1", port) }
 }
 
 fn event(camera: &str, seq: u64, kind: Kind) -> Event {

@@ -1,7 +1,5 @@
 //! What a broker sends: packets, as they come over the wire, and messages, as `watch` shows them.
 
-use std::time::Duration;
-
 use eyewitness::cli::watched;
 use eyewitness::ids::NodeId;
 use eyewitness::mqtt::{Settings, incoming};
@@ -32,14 +30,8 @@ pub(crate) fn run(data: &[u8]) {
 
 fn settings() -> Settings {
     Settings {
-        node: NodeId::new("garage").expect("an id"),
-        host: "broker.lan".to_owned(),
-        port: 1883,
-        tls: None,
         username: Some("me".to_owned()),
         password: Some(PASSWORD.into()),
-        prefix: "eyewitness".to_owned(),
-        keep_alive: Duration::from_secs(30),
-        fallback: None,
+        ..Settings::new(NodeId::new("garage").expect("an id"), "broker.lan", 1883)
     }
 }

@@ -206,9 +206,6 @@ fn meaning(key: &Key) -> String {
     if let Some(default) = key.default {
         text.push_str(&format!(" Default: `{default}`."));
     }
-    if let Some(why) = key.later {
-        text.push_str(&format!(" Read, but without effect in this version: {why}."));
-    }
     text
 }
 

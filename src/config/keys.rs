@@ -34,8 +34,6 @@ pub struct Key {
     /// The default as it is written in TOML; `None`: no default, or one that depends on the machine (`doc` says so).
     pub default: Option<&'static str>,
     pub required: bool,
-    /// Why the key is read but has no effect in this version.
-    pub later: Option<&'static str>,
 }
 
 /// One table of the file.
@@ -82,7 +80,7 @@ impl Table {
 
 impl Key {
     const fn new(name: &'static str, kind: Kind, example: &'static str, doc: &'static str) -> Self {
-        Self { name, kind, example, doc, default: None, required: false, later: None }
+        Self { name, kind, example, doc, default: None, required: false }
     }
 
     /// The example is the default.
@@ -98,11 +96,6 @@ impl Key {
 
     const fn required(mut self) -> Self {
         self.required = true;
-        self
-    }
-
-    const fn later(mut self, why: &'static str) -> Self {
-        self.later = Some(why);
         self
     }
 }
@@ -190,11 +183,31 @@ static MQTT: Table = Table {
         Key::new("keep_alive", Kind::Duration, "\"30s\"", "A broker that is silent for longer counts as lost.")
             .default(),
         Key::new("home_assistant", Kind::Switch, "true", "Announces the cameras to Home Assistant.")
-            .default_is("false")
-            .later("discovery for Home Assistant is not sent yet"),
+            .default_is("false"),
+        Key::new(
+            "home_assistant_prefix",
+            Kind::Text,
+            "\"homeassistant\"",
+            "First level of Home Assistant's discovery topics, as it is set there.",
+        )
+        .default(),
         Key::new("snapshots", Kind::Choice(&["off", "event"]), "\"event\"", "Publishes a picture with every event.")
-            .default_is("\"off\"")
-            .later("snapshots are not published yet"),
+            .default_is("\"off\""),
+        Key::new(
+            "snapshot_width",
+            Kind::Whole,
+            "640",
+            "Width of the pictures in pixels, 64 to 3840; a narrower frame stays as it is.",
+        )
+        .default(),
+        Key::new("snapshot_quality", Kind::Whole, "75", "Quality of their JPEG, 1 to 100.").default(),
+        Key::new(
+            "response_prefix",
+            Kind::Text,
+            "\"house/answers\"",
+            "Answers to questions may also go below this topic, if whoever asks wants them there. Default: only below \
+             the camera's own `answer`.",
+        ),
     ],
     tables: &[],
 };

@@ -314,14 +314,6 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Says that the key has no effect yet.
-    pub(in crate::config) fn not_yet(&self, name: &str) {
-        if let (Some(span), Some(why)) = (self.span(name), self.shape.key(name).later) {
-            self.reader
-                .notice(Some(span), format!("`{name}` {} has no effect in this version: {why}.", self.shape.place()));
-        }
-    }
-
     pub(in crate::config) fn wrong_type(&self, key: &Key, value: &Spanned<DeValue<'_>>) {
         let found = value.get_ref();
         let message = format!("`{}` must be {}, not {}", key.name, expected(key), kind(found));

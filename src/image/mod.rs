@@ -5,10 +5,12 @@ mod colour;
 mod file;
 mod jpeg;
 mod mask;
+mod snapshot;
 mod tensor;
 mod thumbnail;
 mod webp;
 
 pub use file::{ReadError, read_file};
+pub use snapshot::{SnapshotSettings, snapshot};
 pub use tensor::{Filter, Geometry, Preprocessor};
 pub use thumbnail::thumbnail;

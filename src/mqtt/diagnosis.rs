@@ -225,23 +225,14 @@ fn rustls_of(error: &io::Error) -> Option<&rustls::Error> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::super::Tls;
     use super::*;
     use crate::ids::NodeId;
 
     fn settings() -> Settings {
         Settings {
-            node: NodeId::new("garage").unwrap(),
-            host: "broker.lan".into(),
-            port: 1883,
-            tls: None,
-            username: None,
             password: Some("hunter2".into()),
-            prefix: "eyewitness".into(),
-            keep_alive: Duration::from_secs(30),
-            fallback: None,
+            ..Settings::new(NodeId::new("garage").unwrap(), "broker.lan", 1883)
         }
     }
 

@@ -32,25 +32,13 @@ pub fn incoming(bytes: &[u8], settings: &Settings, connected: bool) -> Option<St
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::ids::NodeId;
 
     /// By its first bytes, before the rest of it has come.
     #[test]
     fn a_packet_over_the_bound_is_told_by_its_header() {
-        let settings = Settings {
-            node: NodeId::new("garage").unwrap(),
-            host: "broker.lan".into(),
-            port: 1883,
-            tls: None,
-            username: None,
-            password: None,
-            prefix: "eyewitness".into(),
-            keep_alive: Duration::from_secs(30),
-            fallback: None,
-        };
+        let settings = Settings::new(NodeId::new("garage").unwrap(), "broker.lan", 1883);
         // A publication of 300,000 bytes; its length is written in sevens of bits.
         let said = incoming(&[0x30, 0xe0, 0xa7, 0x12], &settings, true).unwrap();
         assert!(said.contains("300000 bytes") && said.contains("no more than 262144"), "{said}");

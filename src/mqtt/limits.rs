@@ -40,25 +40,13 @@ impl Limits {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use rumqttc::v5::mqttbytes::v5::{ConnAckProperties, ConnectReturnCode};
 
     use super::*;
     use crate::ids::NodeId;
 
     fn limits(properties: Option<ConnAckProperties>) -> Result<Limits, Reason> {
-        let settings = Settings {
-            node: NodeId::new("n").unwrap(),
-            host: "h".into(),
-            port: 1,
-            tls: None,
-            username: None,
-            password: None,
-            prefix: "p".into(),
-            keep_alive: Duration::from_secs(30),
-            fallback: None,
-        };
+        let settings = Settings::new(NodeId::new("n").unwrap(), "h", 1);
         let answer = ConnAck { session_present: false, code: ConnectReturnCode::Success, properties };
         Limits::of(&answer, &settings)
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::ids::NodeId;
+pub use crate::image::SnapshotSettings;
 
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -20,6 +21,25 @@ pub struct Settings {
     pub keep_alive: Duration,
     /// A second broker, for when the first does not work.
     pub fallback: Option<Fallback>,
+    pub home_assistant: HomeAssistant,
+    /// Pictures of what was described; `None`: none leaves the box.
+    pub snapshots: Option<SnapshotSettings>,
+    /// Answers may also go below this topic, if whoever asks wants them there.
+    pub response_prefix: Option<String>,
+}
+
+/// Whether the cameras are announced to Home Assistant, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HomeAssistant {
+    pub announce: bool,
+    /// First level of its discovery topics. Also used when nothing is announced, to take back what was.
+    pub prefix: String,
+}
+
+impl Default for HomeAssistant {
+    fn default() -> Self {
+        Self { announce: false, prefix: "homeassistant".to_owned() }
+    }
 }
 
 /// The second broker. Everything but its address is as with the first.
@@ -33,6 +53,25 @@ pub struct Fallback {
 }
 
 impl Settings {
+    /// A broker without TLS that lets everybody in, and everything else as it is without a word in the config.
+    #[must_use]
+    pub fn new(node: NodeId, host: impl Into<String>, port: u16) -> Self {
+        Self {
+            node,
+            host: host.into(),
+            port,
+            tls: None,
+            username: None,
+            password: None,
+            prefix: "eyewitness".to_owned(),
+            keep_alive: Duration::from_secs(30),
+            fallback: None,
+            home_assistant: HomeAssistant::default(),
+            snapshots: None,
+            response_prefix: None,
+        }
+    }
+
     /// The settings of each broker, the preferred one first, with what messages call it.
     #[must_use]
     pub fn brokers(&self) -> Vec<(&'static str, Self)> {
@@ -51,11 +90,26 @@ impl Settings {
 impl PartialEq for Settings {
     fn eq(&self, other: &Self) -> bool {
         // Taken apart, so that a new field cannot be forgotten here.
-        let Self { node, host, port, tls, username, password, prefix, keep_alive, fallback } = self;
+        let Self {
+            node,
+            host,
+            port,
+            tls,
+            username,
+            password,
+            prefix,
+            keep_alive,
+            fallback,
+            home_assistant,
+            snapshots,
+            response_prefix,
+        } = self;
         let secret = |password: &Option<SecretString>| password.as_ref().map(|p| p.expose_secret().to_owned());
         (node, host, port, tls) == (&other.node, &other.host, &other.port, &other.tls)
             && (username, prefix, keep_alive, fallback)
                 == (&other.username, &other.prefix, &other.keep_alive, &other.fallback)
+            && (home_assistant, snapshots, response_prefix)
+                == (&other.home_assistant, &other.snapshots, &other.response_prefix)
             && secret(password) == secret(&other.password)
     }
 }

@@ -10,6 +10,7 @@ use super::audience::Audience;
 use super::camera::note;
 use super::progress::Beat;
 use super::rules;
+use super::snapshots::Snapshots;
 use crate::analyst::{Listener, Ruling};
 use crate::clock::Clock;
 use crate::event::{Event, Kind};
@@ -19,6 +20,7 @@ use crate::ids::CameraId;
 use crate::outbox::{Keeping, Outbox, Receipt};
 use crate::rules::{RuleNow, RuleStates};
 use crate::telemetry::{Checked, Metrics};
+use crate::units::Polygon;
 use crate::vlm::Answer;
 
 pub(super) struct Deliver {
@@ -30,6 +32,7 @@ pub(super) struct Deliver {
     pub(super) kept: mpsc::Sender<(Event, Receipt)>,
     pub(super) audience: Arc<dyn Audience>,
     pub(super) rules: watch::Sender<RuleStates>,
+    pub(super) snapshots: Arc<Snapshots>,
 }
 
 impl Listener for Deliver {
@@ -54,6 +57,10 @@ impl Listener for Deliver {
 
     fn last_seq(&self, camera: &CameraId) -> u64 {
         self.outbox.last_seq(camera)
+    }
+
+    fn described(&mut self, event: &mut Event, frame: &Frame, masks: &Arc<[Polygon]>) {
+        event.snapshot = self.snapshots.take(&event.camera, frame, masks.clone(), event.id, event.seq);
     }
 
     fn frame(&mut self, camera: &CameraId, settled: Settled) {

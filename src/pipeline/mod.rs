@@ -13,6 +13,7 @@ mod reload;
 mod rules;
 mod settings;
 mod switches;
+mod snapshots;
 mod unfinished;
 mod vitals;
 
@@ -34,6 +35,7 @@ use self::listener::Deliver;
 pub use self::progress::Progress;
 pub use self::reload::Applied;
 pub use self::switches::{SwitchError, Switches};
+use self::snapshots::Snapshots;
 pub use self::vitals::Vitals;
 use crate::analyst::{self, Ask, Inbox};
 use crate::ask::Desk;
@@ -74,8 +76,8 @@ struct Shared {
     audience: Arc<dyn Audience>,
     /// Every rule as it stands: the analyst writes, delivery reads.
     rules: watch::Sender<RuleStates>,
-    /// The newest picture of each camera, if the config asks for any.
-    snapshots: watch::Sender<mqtt::Snapshots>,
+    /// Makes pictures of what was described, if the config asks for any.
+    snapshots: Arc<Snapshots>,
     desk: Arc<Questions>,
 }
 
@@ -136,13 +138,14 @@ impl Pipeline {
             outbox: Arc::new(outbox),
             progress: Arc::default(),
             stopping: CancellationToken::new(),
+            snapshots: Arc::new(Snapshots::new(metrics.clone())),
             metrics,
             clock,
             audience,
             rules: watch::Sender::default(),
-            snapshots: watch::Sender::default(),
             desk,
         };
+        settings::apply_snapshots(config, &shared.snapshots);
         // A replay plays its camera whatever became of it elsewhere.
         let mut watched = Watched::new(config.state.as_deref().filter(|_| seed.is_none()));
         watched.start_all(&config.cameras, &shared);
@@ -248,6 +251,7 @@ fn start_analyst(settings: analyst::Settings, model: impl Ask + 'static, shared:
         kept,
         audience: shared.audience.clone(),
         rules: shared.rules.clone(),
+        snapshots: shared.snapshots.clone(),
     };
     let (inbox, clock, stopping) = (shared.inbox.clone(), shared.clock, shared.stopping.clone());
     let shared = shared.clone();

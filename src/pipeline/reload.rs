@@ -24,6 +24,7 @@ impl Pipeline {
         self.shared.inbox.set_general(settings::general(new));
         self.shared.desk.set_general(settings::general(new));
         self.watched.lock().await.change(&new.cameras, &self.shared).await;
+        settings::apply_snapshots(new, &self.shared.snapshots);
         if (new.outbox.max_size, new.outbox.max_age) != (self.config.outbox.max_size, self.config.outbox.max_age) {
             self.shared.outbox.set_bounds(new.outbox.max_size, new.outbox.max_age);
         }

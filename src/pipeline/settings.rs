@@ -1,5 +1,6 @@
 //! What a config means to the stages.
 
+use super::snapshots::Snapshots;
 use crate::analyst::{self, Allowance, General};
 use std::sync::Arc;
 
@@ -40,6 +41,12 @@ pub(super) fn general(config: &Config) -> General {
         max_tokens: config.model.max_tokens,
         deadline: config.model.deadline,
     }
+}
+
+/// Pictures of which cameras are made, and how.
+pub(super) fn apply_snapshots(config: &Config, snapshots: &Snapshots) {
+    let cameras = config.cameras.iter().map(|camera| &camera.source.camera);
+    snapshots.apply(config.mqtt.as_ref().and_then(|mqtt| mqtt.snapshots), cameras);
 }
 
 /// The analyst's settings, with a lane for each enabled camera, in their order.

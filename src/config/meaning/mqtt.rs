@@ -11,7 +11,7 @@ use crate::config::file;
 use crate::config::problem::{Code, Problem};
 use crate::config::raw::{Section, Text};
 use crate::ids::NodeId;
-use crate::mqtt::{ClientCertificate, Fallback, Settings, Tls};
+use crate::mqtt::{ClientCertificate, Fallback, HomeAssistant, Settings, SnapshotSettings, Tls};
 
 const PREFIX: &str = "eyewitness";
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -39,9 +39,15 @@ pub(super) fn read(section: &Section<'_>, node: &NodeId) -> Option<Settings> {
     let second = section.url("fallback_url").and_then(|text| self::broker(section, "fallback_url", &text));
     let tls = tls(section);
     let credentials = password::read(section);
-    let prefix = section.text("prefix").and_then(|text| prefix(section, text));
+    let prefix = topics(section, "prefix");
     let keep_alive = section.duration("keep_alive", KEEP_ALIVE_RANGE);
-    features_to_come(section);
+    let home_assistant = home_assistant(section);
+    let snapshots = snapshots(section);
+    let response_prefix = topics(section, "response_prefix");
+    let prefix = prefix.unwrap_or_else(|| PREFIX.to_owned());
+    if let Some(answers) = &response_prefix {
+        refuse_answers_among(section, answers, &[&prefix, &home_assistant.prefix]);
+    }
     let broker = broker?;
     if !broker.tls && !second.as_ref().is_some_and(|second| second.tls) {
         refuse_tls_keys(section);
@@ -59,9 +65,12 @@ pub(super) fn read(section: &Section<'_>, node: &NodeId) -> Option<Settings> {
         tls: broker.tls.then_some(tls),
         username: credentials.username,
         password: credentials.password,
-        prefix: prefix.unwrap_or_else(|| PREFIX.to_owned()),
+        prefix,
         keep_alive: keep_alive.map_or(KEEP_ALIVE, |found| found.value),
         fallback,
+        home_assistant,
+        snapshots,
+        response_prefix,
     })
 }
 
@@ -168,8 +177,9 @@ fn refuse_tls_keys(section: &Section<'_>) {
     }
 }
 
-/// A prefix whose levels may stand in topics that are published.
-fn prefix(section: &Section<'_>, text: Text) -> Option<String> {
+/// First levels of topics that are published.
+fn topics(section: &Section<'_>, key: &str) -> Option<String> {
+    let text = section.text(key)?;
     let why = match text.value.as_str() {
         "" => "is empty",
         p if p.contains(['+', '#']) => "holds `+` or `#`, which are wildcards",
@@ -179,17 +189,53 @@ fn prefix(section: &Section<'_>, text: Text) -> Option<String> {
         p if p.len() > 200 => "is longer than 200 bytes",
         _ => return Some(text.value),
     };
-    let message = format!("`prefix` {why}: topics cannot begin with it");
-    let help = "write one or more names with `/` between them: `prefix = \"eyewitness\"` or `prefix = \"house/eyes\"`";
-    section.reader.report(Problem::new(Code::WrongValue, message, help).at(text.span, ""));
+    let example = section.shape.key(key).example;
+    let help =
+        format!("write one or more names with `/` between them: `{key} = {example}` or `{key} = \"house/eyes\"`");
+    let problem = Problem::new(Code::WrongValue, format!("`{key}` {why}: topics cannot begin with it"), help);
+    section.reader.report(problem.at(text.span, ""));
     None
 }
 
-fn features_to_come(section: &Section<'_>) {
-    if section.switch("home_assistant").is_some_and(|found| found.value) {
-        section.not_yet("home_assistant");
+/// Whoever asks chooses the topic below it: it must not be one on which something else is said.
+fn refuse_answers_among(section: &Section<'_>, answers: &str, taken: &[&str]) {
+    let within = |topic: &str, prefix: &str| {
+        topic.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let Some(other) = taken.iter().find(|other| within(answers, other) || within(other, answers)) else { return };
+    let message = format!("`response_prefix`: answers below `{answers}` could land among the topics of `{other}`");
+    let help = "write a topic of its own, such as `response_prefix = \"house/answers\"`; answers below the camera's own \
+                topic `answer` are always allowed";
+    let problem = Problem::new(Code::Conflict, message, help);
+    section.reader.report(match section.span("response_prefix") {
+        Some(span) => problem.at(span, ""),
+        None => problem,
+    });
+}
+
+fn home_assistant(section: &Section<'_>) -> HomeAssistant {
+    let default = HomeAssistant::default();
+    HomeAssistant {
+        announce: section.switch("home_assistant").map_or(default.announce, |found| found.value),
+        prefix: topics(section, "home_assistant_prefix").unwrap_or(default.prefix),
     }
-    if section.choice("snapshots", &[("off", false), ("event", true)]).is_some_and(|found| found.value) {
-        section.not_yet("snapshots");
+}
+
+fn snapshots(section: &Section<'_>) -> Option<SnapshotSettings> {
+    let on = section.choice("snapshots", &[("off", false), ("event", true)]).is_some_and(|found| found.value);
+    let default = SnapshotSettings::default();
+    let width = section.whole("snapshot_width", 64..=3840).and_then(|found| u32::try_from(found.value).ok());
+    let quality = section.whole("snapshot_quality", 1..=100).and_then(|found| u8::try_from(found.value).ok());
+    if !on {
+        for name in ["snapshot_width", "snapshot_quality"] {
+            if let Some(span) = section.span(name) {
+                let words = format!("`{name}` in `[mqtt]` does nothing without `snapshots = \"event\"`.");
+                section.reader.notice(Some(span), words);
+            }
+        }
     }
+    on.then_some(SnapshotSettings {
+        width: width.unwrap_or(default.width),
+        quality: quality.unwrap_or(default.quality),
+    })
 }

@@ -135,15 +135,27 @@ fn the_outbox_lies_where_it_is_told_to() {
 }
 
 #[test]
-fn what_has_no_effect_yet_is_said() {
-    let loaded = load(&format!(
-        "[mqtt]\nurl = \"mqtt://b\"\nhome_assistant = true\nsnapshots = \"event\"\n\
-         [http]\nlisten = \"[::1]:80\"\n[model]\nbudget = \"1/s\"\n{CAMERA}[camera.gate]\nreuse_for = \"0s\"\nbudget = \"1/h\"\n"
-    ));
-    let notices: Vec<String> = loaded.notices.iter().map(Notice::to_string).collect();
-    snapshot!("notices_later", notices.join("\n"));
-    let quiet = load(&format!("[mqtt]\nurl = \"mqtt://b\"\nhome_assistant = false\nsnapshots = \"off\"\n{CAMERA}"));
-    assert_eq!(quiet.notices, []);
+fn pictures_and_home_assistant() {
+    let mqtt = |keys: &str| load(&format!("[mqtt]\nurl = \"mqtt://b\"\n{keys}\n{CAMERA}"));
+    let silent = mqtt("home_assistant = false\nsnapshots = \"off\"");
+    assert_eq!(silent.notices, []);
+    let settings = silent.config.mqtt.unwrap();
+    assert_eq!((settings.home_assistant, settings.snapshots), (Default::default(), None));
+    assert_eq!(settings.response_prefix, None);
+    let settings = mqtt(
+        "home_assistant = true\nhome_assistant_prefix = \"ha\"\nsnapshots = \"event\"\nsnapshot_width = 1280\n\
+         snapshot_quality = 90\nresponse_prefix = \"flows\"",
+    );
+    assert_eq!(settings.notices, []);
+    let settings = settings.config.mqtt.unwrap();
+    assert_eq!(settings.home_assistant, crate::mqtt::HomeAssistant { announce: true, prefix: "ha".into() });
+    assert_eq!(settings.snapshots, Some(crate::mqtt::SnapshotSettings { width: 1280, quality: 90 }));
+    assert_eq!(settings.response_prefix.as_deref(), Some("flows"));
+    // Said, and no picture leaves the box.
+    let alone = mqtt("snapshot_width = 1280\nsnapshot_quality = 90");
+    assert_eq!(alone.config.mqtt.unwrap().snapshots, None);
+    let notices: Vec<String> = alone.notices.iter().map(Notice::to_string).collect();
+    snapshot!("notices_snapshots_off", notices.join("\n"));
 }
 
 #[test]

@@ -89,6 +89,19 @@ fn a_broker_table_without_address() {
 }
 
 #[test]
+fn wrong_pictures_and_prefixes() {
+    let broker = "[mqtt]\nurl = \"mqtt://b\"\n";
+    for (name, keys) in [
+        ("snapshots", "snapshots = \"always\"\nsnapshot_width = 63\nsnapshot_quality = 101\n"),
+        ("discovery_prefix", "home_assistant_prefix = \"home/+\"\nresponse_prefix = \"/answers\"\n"),
+        ("answers_among_our_own", "response_prefix = \"eyewitness/garage\"\n"),
+        ("answers_among_discovery", "home_assistant_prefix = \"house/ha\"\nresponse_prefix = \"house\"\n"),
+    ] {
+        snapshot!(name, report_with_camera(&format!("{broker}{keys}")));
+    }
+}
+
+#[test]
 fn files_for_tls() {
     snapshot!(
         "tls_files",

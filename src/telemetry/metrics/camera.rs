@@ -42,6 +42,7 @@ pub(super) struct CameraNumbers {
     descriptions: Family<CameraSource, Counter>,
     questions: Family<CameraOutcome, Counter>,
     signals_dropped: Family<Camera, Counter>,
+    snapshots_dropped: Family<Camera, Counter>,
     up: Family<Camera, Gauge>,
     reconnects: Family<Camera, Counter>,
     /// Every second label that was ever used (outcomes, types, sources: two dozen words): a family does not tell its
@@ -57,6 +58,7 @@ impl CameraNumbers {
             descriptions: Family::default(),
             questions: Family::default(),
             signals_dropped: Family::default(),
+            snapshots_dropped: Family::default(),
             up: Family::default(),
             reconnects: Family::default(),
             words: Mutex::default(),
@@ -69,6 +71,11 @@ impl CameraNumbers {
             "signals_dropped",
             "Messages of a gate that the analyst could not hold",
             numbers.signals_dropped.clone(),
+        );
+        registry.register(
+            "snapshots_dropped",
+            "Snapshots that a newer one overtook before they were made, or that could not be made",
+            numbers.snapshots_dropped.clone(),
         );
         registry.register("camera_up", "1 while the camera delivers frames", numbers.up.clone());
         registry.register(
@@ -153,6 +160,17 @@ impl Metrics {
         self.cameras.signals_dropped.get_or_create(&Camera { camera: camera.to_owned() }).inc();
     }
 
+    pub fn snapshot_dropped(&self, camera: &str) {
+        self.cameras.snapshots_dropped.get_or_create(&Camera { camera: camera.to_owned() }).inc();
+    }
+
+    /// Snapshots of one camera that were not made.
+    #[must_use]
+    pub fn snapshots_dropped_of(&self, camera: &str) -> u64 {
+        let labels = Camera { camera: camera.to_owned() };
+        self.cameras.snapshots_dropped.get(&labels).map_or(0, |counter| counter.get())
+    }
+
     /// Whether the camera delivers. Said once when it is started, it makes the camera's series known before anything
     /// has happened, so that their rates are right from the first.
     pub fn camera_up(&self, camera: &str, up: bool) {
@@ -180,6 +198,7 @@ impl Metrics {
         }
         let labels = Camera { camera: own() };
         of.signals_dropped.remove(&labels);
+        of.snapshots_dropped.remove(&labels);
         of.up.remove(&labels);
         of.reconnects.remove(&labels);
     }

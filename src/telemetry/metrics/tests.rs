@@ -18,6 +18,7 @@ fn full() -> Metrics {
         metrics.event(camera, "start");
         metrics.description(camera, "model");
         metrics.signal_dropped(camera);
+        metrics.snapshot_dropped(camera);
         metrics.camera_reconnected(camera);
         metrics.rule_answer(camera, "parcel", "unsure");
         metrics.rules_skipped(camera);
@@ -54,6 +55,7 @@ fn what_is_counted_stands_in_the_text() {
         "eyewitness_tokens_total 9",
         "eyewitness_model_seconds_total 0.04",
         r#"eyewitness_signals_dropped_total{camera="door"} 1"#,
+        r#"eyewitness_snapshots_dropped_total{camera="door"} 1"#,
         r#"eyewitness_camera_up{camera="door"} 1"#,
         r#"eyewitness_camera_reconnects_total{camera="door"} 1"#,
         r#"eyewitness_provider_info{provider="cpu",precision="int8",model="tiny"} 1"#,
