@@ -45,14 +45,16 @@ pub(super) async fn ask(args: AskArgs) -> Result<Exit, Failure> {
             answered.map_err(|error| Failure::running("no answer", &error))?.to_vec()
         }
     };
-    let answer: Value = serde_json::from_slice(&answer)
-        .map_err(|error| Failure::failed(format!("the answer is no JSON ({error}); is it Eyewitness that answers there?")))?;
+    let answer: Value = serde_json::from_slice(&answer).map_err(|error| {
+        Failure::failed(format!("the answer is no JSON ({error}); is it Eyewitness that answers there?"))
+    })?;
     if let Some(error) = answer.get("error") {
         let words = error.as_str().map_or_else(|| error.to_string(), str::to_owned);
         return Err(Failure::failed(format!("no answer: {}", printable(&words))));
     }
     let printed = if args.json { Some(answer.to_string()) } else { line(&answer) };
-    let printed = printed.ok_or_else(|| Failure::failed("the answer has no `text`: is it Eyewitness that answers there?"))?;
+    let printed =
+        printed.ok_or_else(|| Failure::failed("the answer has no `text`: is it Eyewitness that answers there?"))?;
     say::data(&printed).map_err(|error| Failure::running("stdout", &error))?;
     if !args.json {
         say::talk(&about(&answer, &TimeZone::system()));

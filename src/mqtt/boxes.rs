@@ -87,7 +87,8 @@ impl Boxes {
         let online: Vec<_> = having.iter().filter(|(_, known)| known.is_online()).collect();
         match (having.as_slice(), online.as_slice()) {
             ([], _) => {
-                let cameras = asked().flat_map(|(node, known)| known.cameras.iter().map(move |c| format!("{node}/{c}")));
+                let cameras =
+                    asked().flat_map(|(node, known)| known.cameras.iter().map(move |c| format!("{node}/{c}")));
                 Err(NotFound::NoCamera { camera: camera.clone(), known: list(cameras) })
             }
             (_, [(node, _)]) => Ok((*node).clone()),
@@ -156,10 +157,7 @@ mod tests {
         assert_eq!(boxes.find(&id("door"), Some(&node("garage"))), Ok(node("garage")));
         let words = |camera: &str, node: Option<&NodeId>| boxes.find(&id(camera), node).unwrap_err().to_string();
         assert_eq!(words("dor", None), "there is no camera `dor`; there are `attic/window`, `garage/door`");
-        assert_eq!(
-            words("door", Some(&node("attic"))),
-            "there is no camera `door`; there are `attic/window`"
-        );
+        assert_eq!(words("door", Some(&node("attic"))), "there is no camera `door`; there are `attic/window`");
         assert_eq!(words("door", Some(&node("shed"))), "there is no box `shed`; there are `attic`, `garage`");
     }
 

@@ -173,10 +173,11 @@ impl Client {
     /// # Errors
     /// [`Reason::Client`] when the client does not take it.
     pub(super) fn request(&self, topic: &str, payload: Vec<u8>, properties: PublishProperties) -> Result<(), Reason> {
-        let requested =
-            self.requests.try_publish_with_properties(topic, QoS::AtLeastOnce, false, payload, properties);
+        let requested = self.requests.try_publish_with_properties(topic, QoS::AtLeastOnce, false, payload, properties);
         match requested {
-            Err(_) if !self.is_over() => Err(Reason::Client { problem: format!("it does not take the topic `{topic}`") }),
+            Err(_) if !self.is_over() => {
+                Err(Reason::Client { problem: format!("it does not take the topic `{topic}`") })
+            }
             _ => Ok(()),
         }
     }

@@ -203,8 +203,7 @@ impl Watched {
         let (id, since) = (config.source.camera.clone(), shared.clock.now().wall);
         let (masks, newest) = (config.gate.masks.clone().into(), Newest::default());
         if let Some(reason) = wanted.off {
-            let disabled =
-                CameraHealth { state: CameraState::Disabled, since, reason: reason.to_owned(), failures: 0 };
+            let disabled = CameraHealth { state: CameraState::Disabled, since, reason: reason.to_owned(), failures: 0 };
             return Camera { id, masks, newest, health: watch::channel(disabled).1, running: None };
         }
         let (health_in, health) = watch::channel(CameraHealth::starting(since));

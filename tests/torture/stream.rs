@@ -13,17 +13,7 @@ use fastrand::Rng;
 use tokio::sync::watch;
 
 pub fn settings(port: u16) -> Settings {
-    Settings {
-        node: NodeId::new("box").unwrap(),
-        host: "127.0.0.1".into(),
-        port,
-        tls: None,
-        username: None,
-        password: None,
-        prefix: "eyewitness".into(),
-        keep_alive: Duration::from_secs(5),
-        fallback: None,
-    }
+    Settings { keep_alive: Duration::from_secs(5), ..Settings::new(NodeId::new("box").unwrap(), "127.0.0.1", port) }
 }
 
 /// What the pipeline would make for [`mqtt::run`], without a camera.

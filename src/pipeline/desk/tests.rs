@@ -96,7 +96,13 @@ impl World {
         yard.put(world.frame("yard", 1));
         world.door.put(world.frame("door", 1));
         world.desk.seat([(id("door"), seat(&world.door)), (id("yard"), seat(&yard))].into());
-        let settings = Settings { node: NodeId::new("box").unwrap(), cameras: vec![], general, calibrations: Arc::default(), seed: None };
+        let settings = Settings {
+            node: NodeId::new("box").unwrap(),
+            cameras: vec![],
+            general,
+            calibrations: Arc::default(),
+            seed: None,
+        };
         let inbox = Arc::new(Inbox::new(&settings, clock));
         tokio::spawn(serve(world.desk.clone(), world.model.clone(), inbox, world.stopping.clone()));
         world
@@ -199,7 +205,8 @@ async fn a_question_has_a_deadline() {
 #[tokio::test]
 async fn what_cannot_be_answered_is_said_at_once() {
     let world = World::new(BOUND);
-    let refused = |camera: &str, ask: &str| futures_util::FutureExt::now_or_never(world.ask(camera, ask)).unwrap().unwrap_err();
+    let refused =
+        |camera: &str, ask: &str| futures_util::FutureExt::now_or_never(world.ask(camera, ask)).unwrap().unwrap_err();
     assert_eq!(refused("shed", "What?"), Refusal::NoCamera("shed".into()));
     assert_eq!(refused("door", " "), Refusal::Empty);
     assert_eq!(refused("door", &"x".repeat(10 << 20)), Refusal::TooLong(10 << 20));

@@ -16,7 +16,9 @@ const MOST: usize = 64 << 10;
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum PostError {
-    #[error("`{address}` cannot be reached: is Eyewitness running there, and the address that of `listen` in its `[http]`?")]
+    #[error(
+        "`{address}` cannot be reached: is Eyewitness running there, and the address that of `listen` in its `[http]`?"
+    )]
     Connect { address: String, source: std::io::Error },
     #[error("`{address}` does not speak HTTP as it should")]
     Http { address: String, source: Box<dyn std::error::Error + Send + Sync> },
@@ -48,7 +50,8 @@ async fn posted(address: &str, path: &str, json: Vec<u8>) -> Result<(StatusCode,
         .header(CONTENT_TYPE, "application/json")
         .body(Body::from(json))
         .map_err(|error| http(address, error))?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| http(address, error))?;
+    let (mut sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(|error| http(address, error))?;
     let exchange = async {
         let response = sender.send_request(request).await.map_err(|error| http(address, error))?;
         let status = response.status();
