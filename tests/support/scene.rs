@@ -27,11 +27,29 @@ pub fn film(path: &Path) {
     );
 }
 
+/// The same with a visitor so large that the default model knows it: a cat.
+pub fn large_film(path: &Path) {
+    let visitor = Visitor { width: 300, height: 300, top: 40 };
+    play(path, "x264enc speed-preset=ultrafast key-int-max=20 bframes=0 ! mp4mux", visitor);
+}
+
 /// Writes the film to `path`, encoded and packed by these elements.
 pub fn film_as(path: &Path, elements: &str) {
+    play(path, elements, Visitor { width: 160, height: 200, top: 140 });
+}
+
+/// Pixels.
+#[derive(Clone, Copy)]
+struct Visitor {
+    width: usize,
+    height: usize,
+    top: usize,
+}
+
+fn play(path: &Path, elements: &str, size: Visitor) {
     gstreamer::init().unwrap();
     let background = picture("coffee_330.png", WIDTH, HEIGHT);
-    let visitor = picture("chelsea.png", 160, 200);
+    let visitor = picture("chelsea.png", size.width, size.height);
     let pipeline = gstreamer::parse::launch(&format!(
         "appsrc name=src is-live=false format=time ! videoconvert ! video/x-raw,format=I420 ! {elements} \
          ! filesink location=\"{}\"",
@@ -51,7 +69,7 @@ pub fn film_as(path: &Path, elements: &str) {
     src.set_block(true);
     pipeline.set_state(gstreamer::State::Playing).unwrap();
     for n in 0..(BEFORE + VISIT + AFTER) * FPS {
-        let mut buffer = gstreamer::Buffer::from_slice(frame(&background, &visitor, n));
+        let mut buffer = gstreamer::Buffer::from_slice(frame(&background, &visitor, size, n));
         let start = gstreamer::ClockTime::from_mseconds((n * 1000 / FPS) as u64);
         buffer.get_mut().unwrap().set_pts(start);
         buffer.get_mut().unwrap().set_duration(gstreamer::ClockTime::from_mseconds(1000 / FPS as u64));
@@ -71,7 +89,7 @@ pub fn film_as(path: &Path, elements: &str) {
 }
 
 /// RGB rows without padding.
-fn frame(background: &[u8], visitor: &[u8], n: usize) -> Vec<u8> {
+fn frame(background: &[u8], visitor: &[u8], size: Visitor, n: usize) -> Vec<u8> {
     let mut frame = background.to_vec();
     let since = n as f64 / FPS as f64 - BEFORE as f64;
     if since < 0.0 || since >= VISIT as f64 {
@@ -79,12 +97,13 @@ fn frame(background: &[u8], visitor: &[u8], n: usize) -> Vec<u8> {
     }
     // In from the left within a second, a step to and fro, and out within the last second.
     let inside = (since.min(VISIT as f64 - since)).min(1.0);
-    let x = (-160.0 + inside * 300.0 + (since * 2.0).sin() * 40.0 * inside) as isize;
-    for row in 0..200 {
-        for column in 0..160 {
+    let Visitor { width, height, top } = size;
+    let x = (-(width as f64) + inside * (width + 140) as f64 + (since * 2.0).sin() * 40.0 * inside) as isize;
+    for row in 0..height {
+        for column in 0..width {
             let to = x + column as isize;
             if (0..WIDTH as isize).contains(&to) {
-                let (to, from) = (((140 + row) * WIDTH + to as usize) * 3, (row * 160 + column) * 3);
+                let (to, from) = (((top + row) * WIDTH + to as usize) * 3, (row * width + column) * 3);
                 frame[to..to + 3].copy_from_slice(&visitor[from..from + 3]);
             }
         }
