@@ -17,6 +17,7 @@ const STAGES: [(&str, &[&str]); 15] = [
         "cli",
         &[
             "config",
+            "analyst",
             "service",
             "pipeline",
             "mqtt",

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::models::ModelsCommand;
+use super::rules::RulesCommand;
 use crate::vlm::{Precision, Provider};
 
 const EXAMPLES: &str = "\
@@ -18,6 +19,7 @@ Examples:
   eyewitness replay clips/ --report report.html what a config makes of recordings
   eyewitness explain --camera door --at 09:14   why did it say nothing then?
   eyewitness bench                              how fast is it on this machine?
+  eyewitness rules fit gate.json --rule yard/gate --save
   eyewitness models optimize SmolVLM-256M-Instruct
 
 Exit status:
@@ -68,6 +70,11 @@ pub(super) enum Command {
     /// Say why a camera's frames went no further at some time
     #[command(after_help = EXPLAIN)]
     Explain(ExplainArgs),
+    /// Measure what the answers to a rule's question are worth
+    Rules {
+        #[command(subcommand)]
+        command: RulesCommand,
+    },
     /// Make a model set faster on this machine
     Models {
         #[command(subcommand)]

@@ -16,8 +16,10 @@ mod lines;
 mod man;
 mod models;
 mod replay;
+mod rules;
 mod run;
 mod say;
+mod spans;
 mod summary;
 mod surroundings;
 mod watch;
@@ -82,6 +84,7 @@ fn dispatch(args: Args, allocator: &'static CountingAllocator) -> Result<Exit, F
             Command::Replay(args) => replay::replay(args, clock).await,
             Command::Bench(args) => bench::bench(args, allocator, clock).await,
             Command::Explain(args) => explain::explain(args, clock).await,
+            Command::Rules { command } => rules::rules(command, clock).await,
             Command::Models { command } => models::models(command, clock).await,
             Command::Watch(args) => watch::watch(args).await,
             Command::Ask(args) => ask::ask(args).await,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::event::YesNo;
 use crate::ids::RuleId;
 use crate::units::Polygon;
 
@@ -30,6 +31,17 @@ impl Bounds {
     pub const WIDE: Self = Self { on: 0.75, off: 0.25 };
     /// Of one whose probabilities were measured.
     pub const CALIBRATED: Self = Self { on: 0.6, off: 0.4 };
+
+    /// What a probability of yes is an answer to, whatever was before it.
+    #[must_use]
+    pub fn answer(self, p: f32) -> YesNo {
+        match p {
+            p if p >= self.on => YesNo::Yes,
+            p if p < self.off => YesNo::No,
+            // NaN too: what cannot be told is not claimed.
+            _ => YesNo::Unsure,
+        }
+    }
 }
 
 /// So many of the last `of` answers must say the same. `least` is more than half of `of`.

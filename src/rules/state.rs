@@ -47,7 +47,7 @@ impl Tally {
     /// An answer about a frame that was taken at `at`. A probability that is no number is unsure.
     pub fn answer(&mut self, p: f32, bounds: Bounds, at: Moment) -> Step {
         self.tick(at);
-        let answer = plain(p, bounds);
+        let answer = bounds.answer(p);
         let vote = match answer {
             YesNo::Yes => State::On,
             YesNo::No => State::Off,
@@ -108,16 +108,6 @@ impl Tally {
 
     fn count(&self, state: State) -> usize {
         self.votes.iter().filter(|vote| **vote == state).count()
-    }
-}
-
-/// The answer of one frame, whatever was before it.
-fn plain(p: f32, bounds: Bounds) -> YesNo {
-    match p {
-        p if p >= bounds.on => YesNo::Yes,
-        p if p < bounds.off => YesNo::No,
-        // NaN too: what cannot be told is not claimed.
-        _ => YesNo::Unsure,
     }
 }
 

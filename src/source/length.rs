@@ -1,4 +1,5 @@
-//! How long a recording lasts, as its container says. For progress bars: nothing else depends on it.
+//! How long a recording lasts, as its container says. For progress bars, and to say that labels
+//! reach beyond their clip: nothing else depends on it.
 
 use std::path::Path;
 use std::time::Duration;

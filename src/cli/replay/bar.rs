@@ -8,15 +8,15 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::table::clip_time;
 use crate::cli::say;
 
-pub(super) struct Bar(Option<ProgressBar>);
+pub(in crate::cli) struct Bar(Option<ProgressBar>);
 
 impl Bar {
-    pub(super) fn new() -> Self {
+    pub(in crate::cli) fn new() -> Self {
         Self(std::io::stderr().is_terminal().then(ProgressBar::new_spinner))
     }
 
     /// A clip begins.
-    pub(super) fn begin(&self, clip: &str, number: usize, of: usize) {
+    pub(in crate::cli) fn begin(&self, clip: &str, number: usize, of: usize) {
         let what = format!("clip {number} of {of}, {clip}");
         let Some(bar) = &self.0 else {
             say::talk(&format!("Playing {what}"));
@@ -29,7 +29,7 @@ impl Bar {
     }
 
     /// It lasts so long.
-    pub(super) fn lasts(&self, length: Duration) {
+    pub(in crate::cli) fn lasts(&self, length: Duration) {
         if let Some(bar) = &self.0 {
             bar.set_length(millis(length.as_secs_f64()));
             bar.set_position(0);
@@ -38,7 +38,7 @@ impl Bar {
     }
 
     /// It has come to this second.
-    pub(super) fn at(&self, second: f64) {
+    pub(in crate::cli) fn at(&self, second: f64) {
         if let Some(bar) = &self.0 {
             bar.set_position(millis(second));
             bar.set_message(clip_time(second));
@@ -53,7 +53,7 @@ impl Bar {
         }
     }
 
-    pub(super) fn end(&self) {
+    pub(in crate::cli) fn end(&self) {
         if let Some(bar) = &self.0 {
             bar.finish_and_clear();
         }

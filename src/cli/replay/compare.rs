@@ -2,6 +2,7 @@
 
 use super::Setup;
 use super::figures::{Figures, Played};
+use super::ruled::RuleVerdict;
 use super::table::verdict_line;
 use crate::config::{Difference, differing};
 use crate::gate::Outcome;
@@ -30,6 +31,9 @@ pub(super) fn text(rounds: &[Vec<Played>], setups: &[Setup]) -> String {
         &Figures::sum(whole.iter().map(|(first, _)| &first.figures)),
         &Figures::sum(whole.iter().map(|(_, other)| &other.figures)),
     ));
+    let rules = [0, 1]
+        .map(|of| RuleVerdict::sum(rounds.iter().filter_map(|round| round.get(of)).flat_map(|played| &played.rules)));
+    rows.extend(rules_of(&rules));
     text.push_str(&columns(&rows));
     for (setup, of) in [(first, 0), (other, 1)] {
         let verdicts: Vec<_> = rounds.iter().filter_map(|round| round.get(of)?.verdict.as_ref()).collect();
@@ -55,6 +59,21 @@ fn figures(first: &Figures, other: &Figures) -> Vec<[String; 3]> {
         }
     }
     rows
+}
+
+/// What became of the rules that the labels know; both sides know the same ones.
+fn rules_of(rules: &[Vec<RuleVerdict>; 2]) -> Vec<[String; 3]> {
+    let [first, other] = rules;
+    let share = |share: Option<f64>| share.map_or_else(|| "-".to_owned(), |share| format!("{:.1} %", share * 100.0));
+    let rows = first.iter().zip(other).flat_map(|(a, b)| {
+        let [one, two] = [a.score(), b.score()];
+        [
+            [format!("rule {}, answers", a.rule), one.answers().to_string(), two.answers().to_string()],
+            [format!("rule {}, wrong", a.rule), share(one.error()), share(two.error())],
+            [format!("rule {}, unsure", a.rule), share(one.unsure_rate()), share(two.unsure_rate())],
+        ]
+    });
+    rows.collect()
 }
 
 /// Rows with the first column to the left and the others to the right.

@@ -3,8 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::figures::{Figures, Played};
+use super::ruled::{Off, RuleVerdict};
 use super::truth::{Judged, Verdict};
 use super::{Setup, compare};
+use crate::cli::rules::score_json;
 
 /// One document: the first setup's results, and those of the other one where there is one.
 pub(super) fn of(round: &[Played], setups: &[Setup]) -> Value {
@@ -39,7 +41,11 @@ fn one(played: &Played) -> Value {
         "length_seconds": round(figures.length),
         "took_seconds": round(figures.took),
         "model_seconds": round(figures.model_seconds),
+        "sentences": {
+            "checked": played.sentences.checked, "corrected": played.sentences.corrected, "doubtful": played.sentences.doubtful,
+        },
         "truth": played.verdict.as_ref().map(verdict),
+        "rules": played.rules.iter().map(rule).collect::<Vec<_>>(),
     })
 }
 
@@ -65,6 +71,20 @@ fn verdict(verdict: &Verdict) -> Value {
         "invented": verdict.invented.iter().map(|event| event.id.as_str()).collect::<Vec<_>>(),
         "each": verdict.visits.iter().map(visit).collect::<Vec<_>>(),
     })
+}
+
+/// One rule against its labels.
+fn rule(verdict: &RuleVerdict) -> Value {
+    let off = |off: &Off| json!({"at": round(off.at), "answer": off.answer.name(), "p": round(f64::from(off.p)), "right": if off.yes { "yes" } else { "no" }});
+    let mut document = score_json(&verdict.score());
+    if let Some(fields) = document.as_object_mut() {
+        fields.insert("rule".into(), verdict.rule.as_str().into());
+        fields.insert("ask".into(), (!verdict.ask.is_empty()).then(|| verdict.ask.as_str()).into());
+        fields.insert("calibrated".into(), verdict.calibrated.into());
+        fields.insert("not_labelled".into(), verdict.unknown.into());
+        fields.insert("wrong_or_unsure".into(), verdict.off.iter().map(off).collect());
+    }
+    document
 }
 
 fn share(figures: &Figures) -> f64 {

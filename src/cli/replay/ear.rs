@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::bar::Bar;
 use super::figures::second;
+use super::record::Sentences;
 use super::table::clip_time;
 use super::truth::Seen;
 use crate::cli::failure::Failure;
@@ -19,6 +20,7 @@ use crate::frame::Frame;
 use crate::gate::{Candidate, Motion, Outcome, Settled};
 use crate::ids::CameraId;
 use crate::pipeline::Audience;
+use crate::vlm::Answer;
 
 /// Where events go as lines of JSON.
 pub(super) struct EventFile(Mutex<Box<dyn Write + Send>>);
@@ -67,6 +69,8 @@ pub(super) struct Heard {
     pub(super) latest: f64,
     /// At which second the event with this begin was passed on.
     announced: BTreeMap<Timestamp, f64>,
+    /// What asking back about sentences came to.
+    pub(super) sentences: Sentences,
     /// Why events could not be printed or written.
     pub(super) error: Option<io::Error>,
 }
@@ -142,6 +146,10 @@ impl Audience for Ear {
         let mut heard = self.heard();
         heard.settled += 1;
         *heard.outcomes.entry(settled.outcome).or_default() += 1;
+    }
+
+    fn answered(&self, _camera: &CameraId, answer: &Answer) {
+        self.heard().sentences.hear(answer);
     }
 
     fn dropped(&self, _camera: &CameraId, outcome: Outcome, frames: u64) {

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::record::Run;
+use super::record::{Run, Sentences};
+use super::ruled::RuleVerdict;
 use super::truth::{Labels, Seen, Verdict};
 use crate::gate::Outcome;
 
@@ -18,6 +19,10 @@ pub(super) struct Played {
     pub(super) figures: Figures,
     pub(super) events: Vec<Seen>,
     pub(super) verdict: Option<Verdict>,
+    /// The rules that the labels know.
+    pub(super) rules: Vec<RuleVerdict>,
+    /// What asking back about sentences came to.
+    pub(super) sentences: Sentences,
     /// For the report.
     pub(super) run: Option<Run>,
     /// Why it was not played, or not to its end.
@@ -86,7 +91,8 @@ impl Played {
     /// Holds the events against the labels, if they know the clip.
     pub(super) fn judge(&mut self, labels: Option<&Labels>) {
         let Some(labels) = labels.and_then(|labels| labels.clips.get(&self.clip)) else { return };
-        let verdict = Verdict::new(&self.clip, &self.config, &labels.events, &self.events);
+        let Some(visits) = &labels.events else { return };
+        let verdict = Verdict::new(&self.clip, &self.config, visits, &self.events);
         if let Some(run) = &mut self.run {
             run.truth = Some((&verdict).into());
         }

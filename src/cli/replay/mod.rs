@@ -2,7 +2,7 @@
 //! own clock.
 //!
 //! `clips` finds them, `setup` makes one camera's config of what was given, `play` runs the pipeline and `ear` hears it,
-//! `truth` holds the events against labels, `table`, `compare` and `document` say what came of it, `report` draws it.
+//! `truth` holds the events against labels, `ruled` the rules' answers, `table`, `compare` and `document` say what came of it, `report` draws it.
 
 mod bar;
 mod clips;
@@ -14,6 +14,7 @@ mod models;
 mod play;
 mod record;
 mod report;
+mod ruled;
 mod setup;
 mod table;
 mod truth;
@@ -22,7 +23,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use self::bar::Bar;
+pub(super) use self::bar::Bar;
 use self::ear::EventFile;
 use self::figures::Played;
 use self::models::Models;
@@ -64,8 +65,13 @@ pub(super) async fn replay(args: ReplayArgs, clock: Clock) -> Result<Exit, Failu
         for setup in &setups {
             player.bar.begin(&file_name(clip), number + 1, clips.len());
             let first = round.is_empty();
-            let wanted =
-                Wanted { lines: out.lines, events: events.clone().filter(|_| first), record: args.report.is_some() };
+            let known = labels.as_ref().and_then(|labels| labels.clips.get(&file_name(clip)));
+            let wanted = Wanted {
+                lines: out.lines,
+                events: events.clone().filter(|_| first),
+                record: args.report.is_some(),
+                rules: known.map(|known| known.rules.clone()).unwrap_or_default(),
+            };
             out.heading(clip, setup, &setups)?;
             let mut played = player.play(clip, setup, models.of(setup), wanted).await?;
             played.judge(labels.as_ref());

@@ -1,5 +1,6 @@
 //! Plays one clip: starts the pipeline, waits for its end or for Ctrl-C, and gathers what was heard.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,8 +11,10 @@ use super::bar::Bar;
 use super::ear::{Ear, EventFile};
 use super::figures::{Figures, Played};
 use super::record::{About, Recorder};
+use super::ruled::Judge;
 use super::{Models, Setup, file_name};
 use crate::cli::failure::Failure;
+use crate::cli::spans::Spans;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::event::Event;
@@ -40,6 +43,8 @@ pub(super) struct Wanted {
     pub(super) events: Option<Arc<EventFile>>,
     /// All that the report shows.
     pub(super) record: bool,
+    /// By rule, when its answer is yes.
+    pub(super) rules: BTreeMap<String, Spans>,
 }
 
 impl Player {
@@ -58,8 +63,16 @@ impl Player {
         }
         let ear = Arc::new(Ear::new(self.start, self.bar.clone(), wanted.lines, wanted.events));
         let masks = config.cameras[0].gate.masks.clone();
+        let judge = Arc::new(Judge::new(
+            camera.clone(),
+            self.start,
+            wanted.rules,
+            &config.cameras[0].rules,
+            masks.clone(),
+            wanted.record,
+        ));
         let recorder = wanted.record.then(|| Arc::new(Recorder::new(camera.clone(), masks)));
-        let mut audience: Vec<Arc<dyn Audience>> = vec![ear.clone()];
+        let mut audience: Vec<Arc<dyn Audience>> = vec![ear.clone(), judge.clone()];
         audience.extend(recorder.iter().map(|recorder| Arc::clone(recorder) as Arc<dyn Audience>));
 
         let metrics = Arc::new(Metrics::new());
@@ -71,6 +84,7 @@ impl Player {
         if let Some(error) = heard.error {
             return Err(Failure::running("the events", &error));
         }
+        let rules = judge.finish();
         let about = About {
             clip: file_name(clip),
             camera: camera.to_string(),
@@ -96,7 +110,13 @@ impl Player {
             },
             events: heard.events,
             verdict: None,
-            run: recorder.map(|recorder| recorder.finish(about)),
+            sentences: heard.sentences,
+            run: recorder.map(|recorder| {
+                let mut run = recorder.finish(about);
+                run.rules.clone_from(&rules);
+                run
+            }),
+            rules,
             problem: ended.problem.map(|why| match heard.observed {
                 0 => format!("`{}` gave no frame: {why}", clip.display()),
                 _ => format!("`{}` could not be played to its end: {why}", clip.display()),

@@ -1,6 +1,8 @@
 //! What came of a clip, for people: a summary with all outcomes, and how much of what there was to see was found.
 
 use super::figures::{Figures, Played};
+use super::record::Sentences;
+use super::ruled::RuleVerdict;
 use super::truth::{Judged, Seen, Verdict};
 use crate::cli::summary::count;
 use crate::gate::Outcome;
@@ -19,6 +21,53 @@ pub(super) fn one(played: &Played) -> String {
     if let Some(verdict) = &played.verdict {
         text.push_str(&truth(verdict));
     }
+    text.push_str(&sentences(played.sentences));
+    text.push_str(&rules(&played.rules));
+    text
+}
+
+/// What asking back about sentences came to, if anything was.
+fn sentences(sentences: Sentences) -> String {
+    let Sentences { checked, corrected, doubtful } = sentences;
+    if checked == 0 {
+        return String::new();
+    }
+    let doubtful = if doubtful > 0 { format!(", {doubtful} doubtful to the end") } else { String::new() };
+    format!("  {} asked back about what they name, {corrected} corrected{doubtful}\n", count(checked, "sentence"))
+}
+
+/// The rules against their labels.
+fn rules(rules: &[RuleVerdict]) -> String {
+    if rules.is_empty() {
+        return String::new();
+    }
+    let width = rules.iter().map(|verdict| verdict.rule.len()).max().unwrap_or_default().max("rule".len());
+    let mut text = format!(
+        "\n  {:<width$}  {:>7}  {:>6}  {:>6}  {:>7}  {:>7}  {:>9}  {:>7}  {:>5}\n",
+        "rule", "answers", "yes", "no", "wrong", "unsure", "precision", "recall", "ECE"
+    );
+    let share = |share: Option<f64>| share.map_or_else(|| "-".to_owned(), |share| format!("{:.1} %", share * 100.0));
+    for verdict in rules {
+        let score = verdict.score();
+        let note = match verdict.ask.as_str() {
+            "" => "  never asked: has the config such a rule?",
+            _ if verdict.answers_left_out > 0 => "  (not all of its answers)",
+            _ if verdict.calibrated => "",
+            _ => "  not calibrated",
+        };
+        text.push_str(&format!(
+            "  {:<width$}  {:>7}  {:>6}  {:>6}  {:>7}  {:>7}  {:>9}  {:>7}  {:>5.3}{note}\n",
+            verdict.rule,
+            score.answers(),
+            score.yes(),
+            score.no(),
+            share(score.error()),
+            share(score.unsure_rate()),
+            share(score.precision()),
+            share(score.recall()),
+            score.ece,
+        ));
+    }
     text
 }
 
@@ -30,6 +79,10 @@ pub(super) fn total(all: &[&Played]) -> String {
     if !verdicts.is_empty() {
         text.push_str(&format!("  {}\n", verdict_line(&verdicts)));
     }
+    let mut all_sentences = Sentences::default();
+    all.iter().for_each(|played| all_sentences.add(played.sentences));
+    text.push_str(&sentences(all_sentences));
+    text.push_str(&rules(&RuleVerdict::sum(all.iter().flat_map(|played| &played.rules))));
     text
 }
 
@@ -150,6 +203,18 @@ mod tests {
         invented                       70.0       70.6     71.0
         2 of 3 visits found, 1 invented, 1 split, start +0.1 s on average, +0.2 s at most, announced after +0.7 s on average, +0.8 s at most
         ");
+    }
+
+    #[test]
+    fn rules_have_a_line_each() {
+        insta::assert_snapshot!(rules(&super::super::ruled::tests::judged(false)), @r"");
+        assert_eq!(rules(&[]), "");
+        let three = Sentences { checked: 12, corrected: 3, doubtful: 1 };
+        assert_eq!(
+            sentences(three),
+            "  12 sentences asked back about what they name, 3 corrected, 1 doubtful to the end\n"
+        );
+        assert_eq!(sentences(Sentences::default()), "");
     }
 
     #[test]

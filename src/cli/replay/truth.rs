@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::record::{self, Truth};
+use crate::cli::spans::Spans;
+use crate::ids::RuleId;
 
 /// How far an event may be from a visit and still belong to it, in seconds.
 pub(super) const TOLERANCE: f64 = 1.5;
@@ -24,7 +26,12 @@ pub(super) struct Labels {
 /// What there is to see in one clip; what else stands in the file is for people.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(super) struct ClipLabels {
-    pub(super) events: Vec<Visit>,
+    /// `None`: only about rules.
+    #[serde(default)]
+    pub(super) events: Option<Vec<Visit>>,
+    /// By rule, when its answer is yes.
+    #[serde(default)]
+    pub(super) rules: BTreeMap<String, Spans>,
 }
 
 /// From the first moment at which somebody is clearly in view until the view is empty again, in seconds of the clip.
@@ -77,6 +84,11 @@ pub(super) enum LabelsError {
     Json(#[from] serde_json::Error),
     #[error("`{clip}`: an event from {from} to {to} s is no stretch of time")]
     Times { clip: String, from: f64, to: f64 },
+    #[error("`{0}` has neither `events` nor `rules`: nothing is said about it")]
+    Nothing(String),
+    /// All that is wrong with the labels of rules, one line each.
+    #[error("{0}")]
+    Rules(String),
 }
 
 impl Labels {
@@ -84,12 +96,31 @@ impl Labels {
     /// [`LabelsError`]
     pub(super) fn read(text: &[u8]) -> Result<Self, LabelsError> {
         let labels: Self = serde_json::from_slice(text)?;
-        for (clip, visit) in labels.clips.iter().flat_map(|(name, clip)| clip.events.iter().map(move |v| (name, v))) {
+        if let Some((name, _)) = labels.clips.iter().find(|(_, clip)| clip.events.is_none() && clip.rules.is_empty()) {
+            return Err(LabelsError::Nothing(name.clone()));
+        }
+        let visits = |(name, clip): (_, &'_ ClipLabels)| {
+            clip.events.iter().flatten().map(move |visit| (name, visit.clone())).collect::<Vec<_>>()
+        };
+        for (clip, visit) in labels.clips.iter().flat_map(visits) {
             if !(visit.from >= 0.0 && visit.to >= visit.from) {
                 return Err(LabelsError::Times { clip: clip.clone(), from: visit.from, to: visit.to });
             }
         }
-        Ok(labels)
+        let problems: Vec<_> = labels.clips.iter().flat_map(|(name, clip)| clip.problems(name)).collect();
+        if problems.is_empty() { Ok(labels) } else { Err(LabelsError::Rules(problems.join("\n  "))) }
+    }
+}
+
+impl ClipLabels {
+    /// What is wrong with what is said about rules.
+    fn problems(&self, clip: &str) -> Vec<String> {
+        let of = |(rule, spans): (&String, &Spans)| {
+            let id = RuleId::new(rule).err().map(|error| error.to_string());
+            let all = id.into_iter().chain(spans.problems(None));
+            all.map(|problem| format!("`{clip}`, rule `{rule}`: {problem}")).collect::<Vec<_>>()
+        };
+        self.rules.iter().flat_map(of).collect()
     }
 }
 
@@ -256,9 +287,18 @@ mod tests {
         let text =
             br#"{"about": "x", "clips": {"a.mp4": {"fps": 10, "events": [{"from": 1, "to": 2.5, "who": "a cat"}]}}}"#;
         let labels = Labels::read(text).unwrap();
-        assert_eq!(labels.clips["a.mp4"].events, [Visit { from: 1.0, to: 2.5, who: "a cat".into() }]);
+        let visit = Visit { from: 1.0, to: 2.5, who: "a cat".into() };
+        assert_eq!(labels.clips["a.mp4"].events.as_deref(), Some([visit].as_slice()));
+        let rules = br#"{"clips": {"a.mp4": {"rules": {"cat": {"yes": [[1, 2.5]], "unknown": [[2.5, 3]]}}}}}"#;
+        assert_eq!(Labels::read(rules).unwrap().clips["a.mp4"].rules["cat"].yes, [[1.0, 2.5]]);
         let wrong = |text: &str| Labels::read(text.as_bytes()).unwrap_err().to_string();
         assert!(wrong("[]").starts_with("it is not labels as JSON: "));
         assert!(wrong(r#"{"clips": {"a": {"events": [{"from": 3, "to": 2}]}}}"#).contains("from 3 to 2 s"));
+        assert!(wrong(r#"{"clips": {"a": {}}}"#).contains("`a` has neither `events` nor `rules`"));
+        let rules =
+            wrong(r#"{"clips": {"a": {"rules": {"Cat": {"yes": [[1, 2]]}, "dog": {"yes": [[1, 3], [2, 4]]}}}}}"#);
+        for part in ["`a`, rule `Cat`: `C` is not allowed", "`a`, rule `dog`: `yes` [1, 3] and `yes` [2, 4] overlap"] {
+            assert!(rules.contains(part), "{rules}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 mod looks;
 mod pictures;
+mod sentences;
 mod truth;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,7 +15,9 @@ pub(super) use self::looks::Look;
 use self::looks::Looks;
 use self::pictures::Pictures;
 pub(super) use self::pictures::{MOST_PICTURES, Picture, RuleSaid};
+pub(super) use self::sentences::Sentences;
 pub(super) use self::truth::{Truth, Visit};
+use super::ruled::RuleVerdict;
 use crate::clock::Moment;
 use crate::config;
 use crate::event::{Cause, Event, Kind};
@@ -64,8 +67,12 @@ pub(super) struct Run {
     /// What the model worked, without waiting.
     pub(super) model_time: Duration,
     pub(super) answers: u64,
+    /// What asking back about sentences came to.
+    pub(super) sentences: Sentences,
     /// What really happened, where somebody wrote it down.
     pub(super) truth: Option<Truth>,
+    /// The rules of which somebody wrote down what is right.
+    pub(super) rules: Vec<RuleVerdict>,
 }
 
 impl Run {
@@ -104,6 +111,7 @@ impl Run {
         self.events_left_out += other.events();
         self.model_time += other.model_time;
         self.answers += other.answers;
+        self.sentences.add(other.sentences);
         for (mine, others) in self.counts.iter_mut().zip(other.counts) {
             *mine += others;
         }
@@ -149,6 +157,7 @@ struct Heard {
     counts: [u64; Outcome::ALL.len()],
     model_time: Duration,
     answers: u64,
+    sentences: Sentences,
 }
 
 impl Recorder {
@@ -175,7 +184,9 @@ impl Recorder {
             counts: heard.counts,
             model_time: heard.model_time,
             answers: heard.answers,
+            sentences: heard.sentences,
             truth: None,
+            rules: Vec::new(),
         }
     }
 
@@ -266,6 +277,8 @@ impl Audience for Recorder {
             let mut heard = self.heard();
             heard.model_time += answer.timing.total.saturating_sub(answer.timing.wait);
             heard.answers += 1;
+            heard.sentences.hear(answer);
+            heard.pictures.answered(answer);
         }
     }
 

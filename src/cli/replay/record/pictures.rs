@@ -8,6 +8,7 @@ use crate::gate::Candidate;
 use crate::ids::EventId;
 use crate::image::thumbnail;
 use crate::units::{Polygon, Region};
+use crate::vlm::Answer;
 
 /// Pictures that are kept; further messages are counted.
 pub(in crate::cli::replay) const MOST_PICTURES: usize = 400;
@@ -39,6 +40,21 @@ pub(in crate::cli::replay) struct Picture {
     pub(in crate::cli::replay) source: Source,
     pub(in crate::cli::replay) cause: Cause,
     pub(in crate::cli::replay) rules: Vec<RuleSaid>,
+    /// What the words name and was asked back, with the probability of yes.
+    pub(in crate::cli::replay) checked: Vec<(String, f32)>,
+    /// What asking back came to, if these are the model's words about this frame.
+    pub(in crate::cli::replay) correction: Option<Correction>,
+}
+
+/// What asking back about a sentence came to.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::cli::replay) struct Correction {
+    /// The sentence that went out.
+    pub(in crate::cli::replay) text: String,
+    /// The first one, if it is another.
+    pub(in crate::cli::replay) before: Option<String>,
+    /// Nothing speaks against what went out.
+    pub(in crate::cli::replay) agrees: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -63,6 +79,8 @@ struct Waiting {
 pub(super) struct Pictures {
     kept: Vec<Picture>,
     waiting: VecDeque<Waiting>,
+    /// Of the answers since the last message: two at most, one for each part of a picture.
+    corrections: Vec<Correction>,
     left_out: u64,
 }
 
@@ -79,6 +97,14 @@ impl Pictures {
         self.waiting.push_back(Waiting { at, start, jpeg, size, region: candidate.region });
     }
 
+    /// The model has described something; the message about it comes next.
+    pub(super) fn answered(&mut self, answer: &Answer) {
+        let Answer { text, before, agrees, .. } = answer;
+        if self.corrections.len() < MOST_WAITING && (before.is_some() || !agrees) {
+            self.corrections.push(Correction { text: text.clone(), before: before.clone(), agrees: *agrees });
+        }
+    }
+
     /// A start or an update. What was passed on before it and never came is over.
     pub(super) fn told(&mut self, event: &Event, at: f64) {
         let start = event.kind == Kind::Start;
@@ -88,9 +114,13 @@ impl Pictures {
             None => None,
         }
         .unwrap_or(Waiting { at, start, jpeg: None, size: (16, 9), region: None });
+        let words = event.description.as_deref();
+        let correction =
+            std::mem::take(&mut self.corrections).into_iter().find(|correction| words == Some(&correction.text));
         if !self.room(start) {
             return;
         }
+        let checked = event.checked.iter().map(|(name, p)| (name.clone(), *p)).collect();
         let rules =
             event.rules.iter().map(|(id, rule)| RuleSaid { id: id.to_string(), answer: rule.answer, p: rule.p });
         self.kept.push(Picture {
@@ -106,6 +136,8 @@ impl Pictures {
             source: event.source,
             cause: event.cause,
             rules: rules.collect(),
+            checked,
+            correction: correction.filter(|_| event.source == Source::Model),
         });
     }
 

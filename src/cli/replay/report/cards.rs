@@ -52,12 +52,15 @@ fn card(picture: &Picture, number: Option<usize>, anchor: Option<String>, id: us
 }
 
 fn shot(picture: &Picture) -> String {
-    let (width, height) = picture.size;
-    let outline = picture.region.map(outline).unwrap_or_default();
-    match &picture.jpeg {
+    let outline = picture.region.map(|region| outline(region, "where it moves")).unwrap_or_default();
+    image(picture.jpeg.as_deref(), picture.size, &clock(picture.at), &outline)
+}
+
+/// A frame with what is drawn over it, or its place where there is none.
+pub(super) fn image(jpeg: Option<&[u8]>, (width, height): (u32, u32), at: &str, over: &str) -> String {
+    match jpeg {
         Some(jpeg) => format!(
-            r#"<div class="frame" style="aspect-ratio:{width}/{height}"><img alt="The frame at {}" decoding="async" width="{width}" height="{height}" src="data:image/jpeg;base64,{}">{outline}</div>"#,
-            clock(picture.at),
+            r#"<div class="frame" style="aspect-ratio:{width}/{height}"><img alt="The frame at {at}" decoding="async" width="{width}" height="{height}" src="data:image/jpeg;base64,{}">{over}</div>"#,
             BASE64.encode(jpeg)
         ),
         None => {
@@ -66,10 +69,11 @@ fn shot(picture: &Picture) -> String {
     }
 }
 
-fn outline(region: Region) -> String {
+/// `title`: what it is, in words.
+pub(super) fn outline(region: Region, title: &str) -> String {
     let share = |v: f32| f64::from(v).clamp(0.0, 1.0) * 100.0;
     format!(
-        r#"<i class="moves" style="left:{:.1}%;top:{:.1}%;width:{:.1}%;height:{:.1}%" title="where it moves"></i>"#,
+        r#"<i class="moves" style="left:{:.1}%;top:{:.1}%;width:{:.1}%;height:{:.1}%" title="{title}"></i>"#,
         share(region.x),
         share(region.y),
         share(region.w),
@@ -79,10 +83,21 @@ fn outline(region: Region) -> String {
 
 fn words(picture: &Picture) -> String {
     match (&picture.words, &picture.reason) {
-        (Some(words), _) => format!(r#"<p class="words">{}</p>"#, text(words)),
+        (Some(words), _) => format!(r#"{}<p class="words">{}</p>"#, before(picture), text(words)),
         (None, Some(reason)) => format!(r#"<p class="words none">No words: {}</p>"#, text(reason)),
         (None, None) => r#"<p class="words none">No words</p>"#.to_owned(),
     }
+}
+
+/// The first sentence, where another one went out.
+fn before(picture: &Picture) -> String {
+    let first = picture.correction.as_ref().and_then(|correction| correction.before.as_deref());
+    first.map_or_else(String::new, |first| {
+        format!(
+            r#"<p class="before" title="said first; what was asked back spoke against it"><del>{}</del></p>"#,
+            text(first)
+        )
+    })
 }
 
 fn facts(picture: &Picture) -> String {
@@ -97,6 +112,11 @@ fn facts(picture: &Picture) -> String {
     }
     facts.push(format!(r#"<span title="where the words come from">{}</span>"#, source(picture.source)));
     facts.push(format!(r#"<span title="why this frame was looked at">{}</span>"#, cause(picture.cause)));
+    facts.extend(picture.checked.iter().map(checked));
+    if picture.correction.as_ref().is_some_and(|correction| !correction.agrees) {
+        let title = "what was asked back speaks against every sentence that was tried";
+        facts.push(format!(r#"<span class="bad" title="{title}">doubtful</span>"#));
+    }
     facts.extend(picture.rules.iter().map(rule));
     facts.iter().map(|fact| format!(r#"<span class="fact">{fact}</span>"#)).collect::<Vec<_>>().join(" ")
 }
@@ -110,6 +130,12 @@ fn rule(rule: &RuleSaid) -> String {
     };
     let p = percent(f64::from(rule.p));
     format!(r#"<span class="rule {class}" title="{p} yes">{}: {answer}</span>"#, text(&rule.id))
+}
+
+/// What the sentence names, asked back.
+fn checked((name, p): &(String, f32)) -> String {
+    let p = percent(f64::from(*p));
+    format!(r#"<span title="asked back: {p} yes">{}? {p}</span>"#, text(name))
 }
 
 fn source(source: Source) -> &'static str {

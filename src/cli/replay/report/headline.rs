@@ -56,6 +56,11 @@ pub(super) fn lead(total: &Run) -> String {
     if total.answers > 0 {
         sentences.push(format!("The model worked {}.", duration(total.model_time.as_secs_f64())));
     }
+    if total.sentences.corrected > 0 {
+        let corrected = total.sentences.corrected;
+        let plural = if corrected == 1 { "was" } else { "were" };
+        sentences.push(format!("{} {plural} corrected.", count(corrected, "sentence")));
+    }
     sentences.extend(total.truth.as_ref().map(against));
     sentences.join(" ")
 }

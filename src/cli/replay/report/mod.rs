@@ -6,6 +6,7 @@ mod data;
 mod format;
 mod headline;
 mod lanes;
+mod ruled;
 mod settings;
 mod tables;
 #[cfg(test)]
@@ -105,6 +106,7 @@ struct Clip<'a> {
 impl Clip<'_> {
     /// `place`: index of the clip; `first`: of its first run on the page. `of_several`: there are other clips.
     fn section(&self, place: usize, first: usize, of_several: bool) -> String {
+        let columns = if self.runs.len() > 1 { " pair" } else { "" };
         let lanes = timeline::lanes_of(&self.runs);
         let name = self.runs.first().map(|run| text(&run.about.clip)).unwrap_or_default();
         let lead = match self.runs.as_slice() {
@@ -119,14 +121,22 @@ impl Clip<'_> {
         let cards: String = numbered()
             .map(|(id, run)| format!("<div>{}{}</div>", self.name(id - first, run), cards::cards(run, id)))
             .collect();
+        let rules: String = numbered()
+            .filter_map(|(id, run)| {
+                Some(format!("<div>{}{}</div>", self.name(id - first, run), ruled::rules(run, id)?))
+            })
+            .collect();
+        let rules = match rules.as_str() {
+            "" => rules,
+            _ => format!(r#"<h3>The rules, held against what is right</h3><div class="shots{columns}">{rules}</div>"#),
+        };
         let truths: String = numbered()
             .filter_map(|(id, run)| tables::truth(run, &self.letter(id - first)))
             .map(|table| scrolled(&table))
             .collect();
         let configs: String = self.runs.iter().map(|run| settings::config(run)).collect();
-        let columns = if self.runs.len() > 1 { " pair" } else { "" };
         format!(
-            r#"<section class="clip" id="c{place}"><header><h2>{name}</h2>{}</header>{lead}{timelines}<h3>What was passed on</h3><div class="shots{columns}">{cards}</div><h3>The numbers</h3><div class="numbers{columns}">{}{}{truths}</div>{configs}</section>"#,
+            r#"<section class="clip" id="c{place}"><header><h2>{name}</h2>{}</header>{lead}{timelines}<h3>What was passed on</h3><div class="shots{columns}">{cards}</div>{rules}<h3>The numbers</h3><div class="numbers{columns}">{}{}{truths}</div>{configs}</section>"#,
             self.facts(),
             scrolled(&tables::counters(&self.runs)),
             scrolled(&tables::cost(&self.runs)),

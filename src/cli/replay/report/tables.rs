@@ -1,7 +1,7 @@
 //! The numbers: counters that add up, what it cost, what was found of what really happened. With two runs, both stand
 //! beside each other.
 
-use super::super::record::{Run, Truth};
+use super::super::record::{Run, Sentences, Truth};
 use super::format::{clock, duration, number, percent, seconds, share, text};
 use super::lanes::{self, Lane};
 use crate::gate::Outcome;
@@ -45,11 +45,16 @@ fn head(first: &str, runs: &[&Run], columns: &str) -> String {
 /// What a run cost.
 pub(super) fn cost(runs: &[&Run]) -> String {
     type Value = fn(&Run) -> String;
-    let lines: [(&str, &str, Value); 10] = [
+    let lines: [(&str, &str, Value); 12] = [
         ("frames of the clip", "what the source delivered or skipped", |run| number(run.frames())),
         ("decoded", "the others were never turned into pixels", |run| number(run.decoded())),
         ("described", "looked at by the model", |run| number(run.count(Outcome::Described))),
         ("share described", "of the decoded frames", |run| percent(run.share_described())),
+        ("sentences asked back", "about what they name", |run| number(run.sentences.checked)),
+        ("of those corrected", "another sentence went out", |run| match run.sentences {
+            Sentences { corrected, doubtful: 0, .. } => number(corrected),
+            Sentences { corrected, doubtful, .. } => format!("{}, {} doubtful", number(corrected), number(doubtful)),
+        }),
         ("events", "starts that were announced", |run| number(run.events())),
         ("model time", "all answers together, without waiting", |run| seconds(run.model_time)),
         ("per answer", "mean of the model's time", |run| match run.answers {
