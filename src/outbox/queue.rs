@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Moment;
-use crate::event::{Cause, Event, Kind, MAX_JSON, YesNo};
+use crate::event::{Cause, Event, Kind, MAX_JSON};
 use crate::ids::CameraId;
 
 use disk_side::MAX_REMOVALS;
@@ -341,9 +341,7 @@ fn age(entry: &Entry, now: Moment) -> Duration {
 
 /// Ends and alerts: whoever switches something on has to hear when to switch it off.
 pub(super) fn goes_last(event: &Event) -> bool {
-    event.kind == Kind::End
-        || event.cause == Cause::Tamper
-        || event.rules.values().any(|rule| rule.answer == YesNo::Yes)
+    event.kind == Kind::End || event.cause == Cause::Tamper || !event.alert.is_empty()
 }
 
 #[cfg(test)]

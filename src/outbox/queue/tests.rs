@@ -124,8 +124,7 @@ fn ends_and_alerts_go_when_nothing_else_is_left() {
     let end = |seq| Event { kind: Kind::End, ..event("a", seq) };
     let covered = Event { cause: Cause::Tamper, ..event("a", 102) };
     let mut alert = event("a", 103);
-    let yes = crate::event::RuleAnswer { answer: YesNo::Yes, p: 0.9 };
-    alert.rules.insert(crate::ids::RuleId::new("r").unwrap(), yes);
+    alert.alert.push(crate::ids::RuleId::new("r").unwrap());
     let room: usize = [&end(101), &covered, &alert].map(|event| event.to_json().len()).iter().sum();
     let mut queue = queue((room + event("a", 100).to_json().len()) as u64 - 1, Duration::MAX);
     for event in [event("a", 100), end(101), covered, alert, event("a", 104), event("a", 105)] {

@@ -118,7 +118,7 @@ proptest! {
     /// The surer of two answers never says less.
     #[test]
     fn more_is_not_less(p in 0f32..=1.0, more in 0f32..=1.0, on in 0.5f32..=1.0, off in 0f32..0.5) {
-        let rank = |p: f32| match plain(p, Bounds { on, off }) {
+        let rank = |p: f32| match (Bounds { on, off }).answer(p) {
             YesNo::No => 0,
             YesNo::Unsure => 1,
             YesNo::Yes => 2,
