@@ -4,6 +4,8 @@
 
 #[path = "http/page.rs"]
 mod page;
+#[path = "http/questions.rs"]
+mod questions;
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;

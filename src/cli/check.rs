@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::config::{CameraConfig, Config, Loaded};
 use crate::frame::{Colour, Matrix, Picture, PixelFormat, Range};
 use crate::health::{CameraHealth, CameraState};
+use crate::pipeline::Switches;
 use crate::source::{self, mailbox};
 use crate::telemetry;
 use crate::units::Region;
@@ -35,6 +36,7 @@ pub(super) async fn check(path: &Path, online: bool, clock: Clock) -> Result<Exi
     for notice in &notices {
         say::talk(&format!("  note: {notice}"));
     }
+    let switches = switches(&config);
     source::init().map_err(|error| Failure::running("GStreamer", &error))?;
     let model = load_model(config.model.settings.clone(), clock).await?;
     row("model", Some(&format!("{}, from `{}`", model.label(), config.model.settings.path.display())))?;
@@ -55,7 +57,7 @@ pub(super) async fn check(path: &Path, online: bool, clock: Clock) -> Result<Exi
     let mut failures = u32::from(!kept);
     failures += u32::from(!report("inference", &inference(&config, &model, clock).await)?);
     row("nodes", Some(&placement(&model)))?;
-    for camera in config.cameras.iter().filter(|camera| camera.enabled) {
+    for camera in config.cameras.iter().filter(|camera| is_on(camera, &switches)) {
         failures += u32::from(!report(&format!("camera {}", camera.source.camera), &open(camera, clock).await)?);
     }
     for (name, settings) in config.mqtt.iter().flat_map(mqtt::Settings::brokers) {
@@ -67,6 +69,24 @@ pub(super) async fn check(path: &Path, online: bool, clock: Clock) -> Result<Exi
     }
     say::talk(&format!("{failures} of these failed; `run` would go on trying."));
     Ok(Exit::Failed)
+}
+
+/// What was turned off or on while the daemon ran, as far as whoever checks may read it; said where the config has it otherwise.
+fn switches(config: &Config) -> Switches {
+    let switches = Switches::read(config.state.as_deref()).unwrap_or_else(|error| {
+        say::talk(&format!("  note: {error}; cameras are on or off as the config has them"));
+        Switches::default()
+    });
+    for camera in config.cameras.iter().filter(|camera| is_on(camera, &switches) != camera.enabled) {
+        let (now, then) = if camera.enabled { ("off", "on") } else { ("on", "off") };
+        let id = &camera.source.camera;
+        say::talk(&format!("  note: camera `{id}` was turned {now} while Eyewitness ran, until it is turned {then} again"));
+    }
+    switches
+}
+
+fn is_on(camera: &CameraConfig, switches: &Switches) -> bool {
+    switches.of(&camera.source.camera).unwrap_or(camera.enabled)
 }
 
 fn cameras(config: &Config) -> String {

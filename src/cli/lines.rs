@@ -19,6 +19,8 @@ pub(super) struct Line {
     /// Seconds that the event lasted; only at its end.
     lasted: Option<f64>,
     rules: Vec<(String, String)>,
+    /// Rules that have just turned on and say so.
+    alert: Vec<String>,
     replayed: bool,
 }
 
@@ -34,6 +36,7 @@ impl Line {
             total_ms: event.timing_ms.map(|timing| f64::from(timing.total)),
             lasted: event.ended_at.map(|end| end.duration_since(event.started_at).as_secs_f64()),
             rules: event.rules.iter().map(|(id, rule)| (id.to_string(), rule.answer.name().to_owned())).collect(),
+            alert: event.alert.iter().map(ToString::to_string).collect(),
             replayed: event.replayed,
         }
     }
@@ -45,6 +48,7 @@ impl Line {
         let text = |key: &str| message.get(key)?.as_str().map(printable);
         let time = |key: &str| message.get(key)?.as_str()?.parse::<Timestamp>().ok();
         let answers = message.get("rules").and_then(Value::as_object);
+        let alert = message.get("alert").and_then(Value::as_array).into_iter().flatten();
         Some(Self {
             at: time("at"),
             camera: text("camera")?,
@@ -61,6 +65,7 @@ impl Line {
                 .flatten()
                 .filter_map(|(id, rule)| Some((printable(id), printable(rule.get("answer")?.as_str()?))))
                 .collect(),
+            alert: alert.filter_map(|rule| rule.as_str().map(printable)).take(32).collect(),
             replayed: message.get("replayed").and_then(Value::as_bool).unwrap_or_default(),
         })
     }
@@ -104,7 +109,8 @@ impl Line {
             extra.extend(self.reason.clone().filter(|_| self.text.is_some()));
         }
         let extra = if extra.is_empty() { String::new() } else { format!("  ({})", extra.join(", ")) };
-        format!("{at}  {:<12} {:<6}  {words}{extra}", self.camera, self.kind)
+        let alert = if self.alert.is_empty() { String::new() } else { format!("ALERT {}: ", self.alert.join(", ")) };
+        format!("{at}  {:<12} {:<6}  {alert}{words}{extra}", self.camera, self.kind)
     }
 }
 
@@ -152,6 +158,13 @@ mod tests {
         );
         let line = Line::of_message(none.as_bytes()).unwrap().show(&TimeZone::UTC);
         assert!(line.contains("(no words: the model was busy)"), "{line}");
+    }
+
+    #[test]
+    fn a_rule_that_turned_on_comes_first() {
+        let alert = START.replace("\"replayed\"", "\"alert\":[\"parcel\",7],\"replayed\"");
+        let line = Line::of_message(alert.as_bytes()).unwrap().show(&TimeZone::UTC);
+        assert!(line.contains("  ALERT parcel: A man walks"), "{line}");
     }
 
     #[test]

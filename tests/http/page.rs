@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use eyewitness::ask::Desk;
 use eyewitness::ids::CameraId;
 use eyewitness::service::http::{Condition, Limits, Parts, Readiness, View, serve_on};
 use eyewitness::telemetry::Metrics;
@@ -25,6 +26,8 @@ pub(crate) struct Shown {
     /// Somebody looks, and hangs.
     pub(crate) hanging: AtomicBool,
     pub(crate) turned_away: AtomicU64,
+    /// Who answers questions, if anybody may ask.
+    pub(crate) desk: Mutex<Option<Arc<dyn Desk>>>,
 }
 
 impl View for Shown {
@@ -49,6 +52,10 @@ impl View for Shown {
     fn turned_away(&self) {
         self.turned_away.fetch_add(1, Ordering::Relaxed);
     }
+
+    fn desk(&self) -> Option<Arc<dyn Desk>> {
+        self.desk.lock().unwrap().clone()
+    }
 }
 
 pub(crate) struct Page {
@@ -69,6 +76,7 @@ impl Page {
             hangs: AtomicBool::new(false),
             hanging: AtomicBool::new(false),
             turned_away: AtomicU64::new(0),
+            desk: Mutex::default(),
         });
         let cancel = CancellationToken::new();
         let task = tokio::spawn(serve_on(listener, shown.clone(), limits, cancel.clone()));

@@ -17,6 +17,7 @@ fn full() -> Metrics {
         metrics.frame(camera, "described");
         metrics.event(camera, "start");
         metrics.description(camera, "model");
+        metrics.question(camera, "answered");
         metrics.signal_dropped(camera);
         metrics.snapshot_dropped(camera);
         metrics.camera_reconnected(camera);
@@ -50,6 +51,7 @@ fn what_is_counted_stands_in_the_text() {
         r#"eyewitness_frames_total{camera="door",outcome="no_motion"} 3"#,
         r#"eyewitness_events_total{camera="door",type="start"} 1"#,
         r#"eyewitness_descriptions_total{camera="door",source="model"} 1"#,
+        r#"eyewitness_questions_total{camera="door",outcome="answered"} 1"#,
         r#"eyewitness_stage_seconds_count{stage="encode"} 2"#,
         "eyewitness_first_token_seconds_count 1",
         "eyewitness_tokens_total 9",
