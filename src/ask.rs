@@ -6,10 +6,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::event::{TimingMs, YesNo};
 use crate::ids::CameraId;
+use crate::shapes;
 
 /// Longest question, in characters: a tiny model follows no longer one, and each waits for the one before it.
 pub const MAX_CHARACTERS: usize = 500;
@@ -50,21 +52,26 @@ impl Request {
 }
 
 /// The model's answer.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Reply {
+    #[schemars(with = "shapes::Id")]
     pub camera: CameraId,
+    #[schemars(with = "String")]
     pub ask: Arc<str>,
     pub text: String,
     /// Mean probability of the words, 0 to 1.
+    #[schemars(with = "shapes::Share")]
     pub confidence: f32,
     /// Of a question that can be answered with yes or no.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<YesNo>,
     /// Probability of yes, 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<shapes::Share>")]
     pub p: Option<f32>,
     /// When the frame was taken that was looked at.
     #[serde(serialize_with = "crate::event::time")]
+    #[schemars(with = "shapes::Time")]
     pub frame_at: Timestamp,
     pub model: String,
     pub timing_ms: TimingMs,

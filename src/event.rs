@@ -1,13 +1,16 @@
 //! What happened, as facts: the event that leaves the box. Pure; nothing here knows who asks or who delivers.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::clock;
 use crate::ids::{CameraId, EventId, NodeId, RuleId};
+use crate::shapes;
 use crate::units::Region;
 
 /// Name and version of the JSON form; goes up when a field changes its meaning.
@@ -26,7 +29,7 @@ pub enum EventError {
 }
 
 /// Where in its life an event is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     Start,
@@ -46,7 +49,7 @@ impl Kind {
 }
 
 /// Why the picture was looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Cause {
     Motion,
@@ -61,7 +64,7 @@ pub enum Cause {
 }
 
 /// Where the words come from. An `end` repeats its event's last words with `cache`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     Model,
@@ -81,15 +84,16 @@ impl Source {
 }
 
 /// A rule's answer about one frame.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RuleAnswer {
     pub answer: YesNo,
     /// Probability of yes, 0 to 1.
     #[serde(serialize_with = "digits", deserialize_with = "number")]
+    #[schemars(with = "shapes::Share")]
     pub p: f32,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum YesNo {
     Yes,
@@ -122,46 +126,62 @@ impl YesNo {
 }
 
 /// Milliseconds that the words cost, stage by stage.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct TimingMs {
     /// From the choice of the frame until the model began.
     #[serde(serialize_with = "tenths", deserialize_with = "number")]
+    #[schemars(with = "shapes::Millis")]
     pub wait: f32,
     #[serde(serialize_with = "tenths", deserialize_with = "number")]
+    #[schemars(with = "shapes::Millis")]
     pub preprocess: f32,
     #[serde(serialize_with = "tenths", deserialize_with = "number")]
+    #[schemars(with = "shapes::Millis")]
     pub encode: f32,
     #[serde(serialize_with = "tenths", deserialize_with = "number")]
+    #[schemars(with = "shapes::Millis")]
     pub prefill: f32,
     #[serde(serialize_with = "tenths", deserialize_with = "number")]
+    #[schemars(with = "shapes::Millis")]
     pub decode: f32,
     #[serde(serialize_with = "tenths", deserialize_with = "number")]
+    #[schemars(with = "shapes::Millis")]
     pub total: f32,
 }
 
 /// One message about one event. Serialises to the JSON of `eyewitness.event.v1`, and is read from it again; fields that
 /// a later version adds are passed over.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(
+    description = "One message about one event. A later version may add fields: pass over those you do not know."
+)]
 pub struct Event {
     pub schema: Schema,
     /// The same in all messages of one event.
+    #[schemars(with = "shapes::Ulid")]
     pub id: EventId,
     /// Counts this camera's messages without gaps, from 1.
     pub seq: u64,
     #[serde(rename = "type")]
     pub kind: Kind,
+    #[schemars(with = "shapes::Id")]
     pub node: NodeId,
+    #[schemars(with = "shapes::Id")]
     pub camera: CameraId,
     #[serde(serialize_with = "time")]
+    #[schemars(with = "shapes::Time")]
     pub started_at: Timestamp,
     /// Capture time of the frame that this message is about; of an `end`, when the view was empty again.
     #[serde(serialize_with = "time")]
+    #[schemars(with = "shapes::Time")]
     pub at: Timestamp,
     #[serde(serialize_with = "maybe_time")]
+    #[schemars(with = "Option<shapes::Time>")]
     pub ended_at: Option<Timestamp>,
     pub description: Option<String>,
     /// Mean probability of the sentence's tokens, 0 to 1.
     #[serde(serialize_with = "maybe_digits")]
+    #[schemars(with = "shapes::Share")]
     pub confidence: Option<f32>,
     pub cause: Cause,
     pub source: Source,
@@ -170,13 +190,17 @@ pub struct Event {
     pub reason: Option<String>,
     /// `set/precision@provider`
     pub model: Option<String>,
+    #[schemars(with = "Option<shapes::Rectangle>")]
     pub region: Option<Region>,
+    #[schemars(with = "BTreeMap<String, RuleAnswer>")]
     pub rules: BTreeMap<RuleId, RuleAnswer>,
     /// Rules that say so and have just turned on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<shapes::Id>")]
     pub alert: Vec<RuleId>,
     /// What the sentence names and was asked back, with the probability of yes.
     #[serde(serialize_with = "digits_map", deserialize_with = "number_map")]
+    #[schemars(with = "BTreeMap<String, shapes::Share>")]
     pub checked: BTreeMap<String, f32>,
     pub timing_ms: Option<TimingMs>,
     /// Name of the picture that was made of the described frame; where it is, delivery says.
@@ -208,6 +232,20 @@ impl Event {
 /// Serialises to [`SCHEMA`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Schema;
+
+impl JsonSchema for Schema {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Schema".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "const": SCHEMA})
+    }
+}
 
 impl Serialize for Schema {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {

@@ -23,6 +23,7 @@ pub mod outbox;
 pub mod pipeline;
 pub mod rules;
 pub mod service;
+pub mod shapes;
 pub mod source;
 pub mod telemetry;
 pub mod units;

@@ -7,8 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Words that everybody shares, lowest first; each may use only the ones before it.
-const VOCABULARY: [&str; 11] =
-    ["files", "units", "ids", "clock", "backoff", "frame", "health", "image", "event", "rules", "ask"];
+const VOCABULARY: [&str; 12] =
+    ["shapes", "files", "units", "ids", "clock", "backoff", "frame", "health", "image", "event", "rules", "ask"];
 
 /// Module, and what it may use besides the vocabulary.
 const STAGES: [(&str, &[&str]); 15] = [

@@ -88,6 +88,13 @@ pub(super) enum Command {
     /// Ask what a camera sees now
     #[command(after_help = ASK)]
     Ask(AskArgs),
+    /// Print what other programs can rely on: the schema of the config or of events, or all topics
+    #[command(after_help = SCHEMA)]
+    Schema {
+        /// Of what
+        #[arg(value_name = "OF", value_enum)]
+        of: SchemaOf,
+    },
     /// Print what a shell needs to complete this command line
     #[command(after_help = COMPLETIONS)]
     Completions {
@@ -108,6 +115,22 @@ The Debian package brings them along. Otherwise, for your user:
   eyewitness completions bash > ~/.local/share/bash-completion/completions/eyewitness
   eyewitness completions fish > ~/.config/fish/completions/eyewitness.fish
   eyewitness completions zsh  > DIR/_eyewitness     with DIR in your fpath";
+
+const SCHEMA: &str = "\
+An editor that checks TOML marks what is wrong in a config while it is typed:
+  eyewitness schema config > eyewitness.schema.json
+  and as the first line of the config:  #:schema ./eyewitness.schema.json";
+
+/// What a schema is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum SchemaOf {
+    /// The config file, as JSON Schema (2020-12)
+    Config,
+    /// An event as it is published, as JSON Schema (2020-12)
+    Event,
+    /// Every MQTT topic with what is said on it, as an AsyncAPI document (3.0)
+    Mqtt,
+}
 
 /// Which page of the manual.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -80,7 +80,9 @@ fn switches(config: &Config) -> Switches {
     for camera in config.cameras.iter().filter(|camera| is_on(camera, &switches) != camera.enabled) {
         let (now, then) = if camera.enabled { ("off", "on") } else { ("on", "off") };
         let id = &camera.source.camera;
-        say::talk(&format!("  note: camera `{id}` was turned {now} while Eyewitness ran, until it is turned {then} again"));
+        say::talk(&format!(
+            "  note: camera `{id}` was turned {now} while Eyewitness ran, until it is turned {then} again"
+        ));
     }
     switches
 }

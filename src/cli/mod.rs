@@ -19,6 +19,7 @@ mod replay;
 mod rules;
 mod run;
 mod say;
+mod schema;
 mod spans;
 mod summary;
 mod surroundings;
@@ -88,6 +89,7 @@ fn dispatch(args: Args, allocator: &'static CountingAllocator) -> Result<Exit, F
             Command::Models { command } => models::models(command, clock).await,
             Command::Watch(args) => watch::watch(args).await,
             Command::Ask(args) => ask::ask(args).await,
+            Command::Schema { of } => schema::schema(of),
             Command::Completions { shell } => completions::completions(shell),
             Command::Man { page } => man::man(page),
         }

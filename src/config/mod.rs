@@ -14,6 +14,7 @@ mod problem;
 mod raw;
 mod redact;
 mod report;
+mod schema;
 mod suggest;
 mod syntax;
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub use meaning::{cache_folder, default_model_path};
 pub use problem::{Code, ConfigError, Notice, Problem};
 pub use redact::redact;
 pub use report::SourceText;
+pub use schema::schema;
 
 use crate::analyst::View;
 use crate::ids::NodeId;

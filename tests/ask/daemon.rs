@@ -194,9 +194,8 @@ impl Box {
         let id = format!("switch-{}", fastrand::u64(..));
         let (client, mut events) = AsyncClient::new(MqttOptions::new(id, "127.0.0.1", self.broker.port()), 10);
         client.publish(topic, QoS::AtLeastOnce, false, payload).await.unwrap();
-        let acknowledged = async {
-            while !matches!(events.poll().await.unwrap(), Event::Incoming(Packet::PubAck(_))) {}
-        };
+        let acknowledged =
+            async { while !matches!(events.poll().await.unwrap(), Event::Incoming(Packet::PubAck(_))) {} };
         tokio::time::timeout(BOUND, acknowledged).await.unwrap();
     }
 }

@@ -4,6 +4,7 @@ mod broken;
 mod example;
 mod meaning;
 mod robust;
+mod schema;
 mod secrets;
 mod wrong_camera;
 mod wrong_values;
@@ -21,14 +22,30 @@ fn environment(name: &str) -> Option<String> {
 }
 
 fn load(text: &str) -> Loaded {
-    Config::parse("eyewitness.toml", text, &environment).unwrap_or_else(|error| panic!("{}", error.render(false, 100)))
+    let loaded = Config::parse("eyewitness.toml", text, &environment)
+        .unwrap_or_else(|error| panic!("{}", error.render(false, 100)));
+    let misfit = super::schema::misfit(text);
+    assert_eq!(misfit, None, "this is a config, and does not fit the schema:\n{text}");
+    loaded
 }
 
 /// What people read about a config with problems.
 fn report(text: &str) -> String {
     match Config::parse("eyewitness.toml", text, &environment) {
         Ok(loaded) => panic!("no problem was found: {:?}", loaded.notices),
-        Err(error) => error.render(false, 100),
+        Err(error) => {
+            by_the_schema_too(text, &error);
+            error.render(false, 100)
+        }
+    }
+}
+
+/// What is wrong by itself does not fit the schema, where the file is TOML at all.
+fn by_the_schema_too(text: &str, error: &ConfigError) {
+    let ConfigError::Invalid { problems, .. } = error else { return };
+    let plain = |problem: &Problem| matches!(problem.code, Code::UnknownKey | Code::WrongType | Code::Missing);
+    if problems.iter().any(plain) && toml::from_str::<toml::Table>(text).is_ok() {
+        assert!(super::schema::misfit(text).is_some(), "the schema takes this:\n{text}");
     }
 }
 
