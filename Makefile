@@ -5,7 +5,7 @@ CARGO ?= cargo
 
 export ORT_DYLIB_PATH ?= $(CURDIR)/.cache/onnxruntime/libonnxruntime.so
 
-.PHONY: help rust setup demo build test torture outage soak fuzz fuzz-targets deny lint fmt bench bench-compare bench-peers gate-instructions deb deb-test deb-boot-test clean
+.PHONY: help rust setup demo build test torture outage soak fuzz fuzz-targets deny lint fmt bench bench-compare bench-peers trust gate-instructions deb deb-test deb-boot-test clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -52,6 +52,10 @@ outage: build ## how fast 10,000 events leave after an outage; how long the prog
 
 soak: build ## hours of cameras, broker and config that come and go, watched for loss and growth (MINUTES=120; docs/reliability.md)
 	EYEWITNESS_BINARY=$(RELEASE) EYEWITNESS_SOAK_MINUTES=$${MINUTES:-120} $(CARGO) test --locked --test soak -- --ignored --exact soak --nocapture
+
+trust: setup ## what answers and sentences are worth on recorded footage, and what asking costs (EYEWITNESS_CLIPS; docs/trust.md)
+	$(CARGO) test --release --locked --test trust -- --ignored --nocapture
+	@[ -f "$$EYEWITNESS_CLIPS/labels.json" ] || echo "skipped: everything: EYEWITNESS_CLIPS names no folder with labels.json and its clips" >&2
 
 lint: setup ## check formatting and lints, warnings denied
 	$(CARGO) fmt --check

@@ -67,6 +67,10 @@ impl Ask for Model {
     fn label(&self) -> &str {
         Model::label(self)
     }
+
+    fn both_ways(&self) -> bool {
+        self.info().negate
+    }
 }
 
 impl<A: Ask> Ask for Arc<A> {

@@ -350,6 +350,9 @@ pub(super) struct DescribeArgs {
     /// What to say to the model instead of "Describe the scene."
     #[arg(long, value_name = "TEXT", default_value = "Describe the scene.")]
     pub(super) prompt: String,
+    /// Take the first sentence as it comes, without asking back what it names
+    #[arg(long)]
+    pub(super) no_check: bool,
     /// One JSON document per file on stdout
     #[arg(long)]
     pub(super) json: bool,

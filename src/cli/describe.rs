@@ -79,7 +79,7 @@ async fn one(file: &Path, args: &DescribeArgs, model: &Model, clock: Clock) -> R
         prompt: args.prompt.as_str().into(),
         describe: true,
         recall: None,
-        check: false,
+        check: !args.no_check,
         asks: args.ask.iter().map(|ask| ask.as_str().into()).collect(),
         max_tokens: 48,
         deadline: clock.now().plus(DEADLINE),
@@ -134,6 +134,7 @@ impl Found<'_> {
             self.answer.confidence * 100.0,
             ms(t.total)
         )];
+        lines.extend(self.checked());
         for (ask, p) in self.asks.iter().zip(&self.answer.p_yes) {
             lines.push(format!("  {ask} {}  ({:.0} % yes)", YesNo::from_probability(*p).name(), p * 100.0));
         }
@@ -150,6 +151,21 @@ impl Found<'_> {
             ms(t.decode)
         ));
         lines.join("\n")
+    }
+
+    /// What was asked back, and what was said before that.
+    fn checked(&self) -> Vec<String> {
+        let answer = self.answer;
+        let each: Vec<String> = answer.checked.iter().map(|(name, p)| format!("{name} {:.0} %", p * 100.0)).collect();
+        let mut lines = Vec::new();
+        if !each.is_empty() {
+            let agrees = if answer.agrees { "" } else { "; no sentence agrees with it" };
+            lines.push(format!("  checked: {}{agrees}  ({:.1} ms)", each.join(", "), ms(answer.timing.check)));
+        }
+        if let Some(before) = &answer.before {
+            lines.push(format!("  before that: {before}"));
+        }
+        lines
     }
 
     fn json(&self) -> String {
@@ -171,11 +187,18 @@ impl Found<'_> {
             "description": self.answer.text,
             "confidence": round(f64::from(self.answer.confidence)),
             "tokens": self.answer.tokens,
+            "checked": self.answer.checked.iter()
+                .map(|(name, p)| (name.to_string(), json!(round(f64::from(*p)))))
+                .collect::<serde_json::Map<_, _>>(),
+            "agrees": self.answer.agrees,
+            "corrections": self.answer.corrections,
+            "before": self.answer.before,
             "asks": asks,
             "model": self.model,
             "timing_ms": {
                 "preprocess": round(ms(t.preprocess)), "encode": round(ms(t.encode)), "prefill": round(ms(t.prefill)),
-                "first_token": round(ms(t.first_token)), "decode": round(ms(t.decode)), "total": round(ms(t.total)),
+                "first_token": round(ms(t.first_token)), "decode": round(ms(t.decode)),
+                "check": round(ms(t.check)), "total": round(ms(t.total)),
             },
         })
         .to_string()

@@ -9,6 +9,8 @@ use self::camera::CAMERA;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Text,
+    /// A list of strings.
+    Texts,
     Switch,
     Whole,
     Number,
@@ -115,7 +117,7 @@ pub static FILE: Table = Table {
         Key::new("stop_timeout", Kind::Duration, "\"5s\"", "How long a stop may take before what is left is given up.")
             .default(),
     ],
-    tables: &[&LOG, &MQTT, &OUTBOX, &MODEL, &HTTP, &EXPLAIN, &CAMERA],
+    tables: &[&LOG, &MQTT, &OUTBOX, &MODEL, &HTTP, &EXPLAIN, &PROBE, &CAMERA],
 };
 
 static LOG: Table = Table {
@@ -290,6 +292,14 @@ static MODEL: Table = Table {
             "Longest description, in tokens: a token is about three quarters of a word.",
         )
         .default(),
+        Key::new(
+            "check",
+            Kind::Choice(&["auto", "on", "off"]),
+            "\"auto\"",
+            "Whether what a description names is asked back, and said otherwise if it is not there; `auto`: where the model set \
+             says that it helps.",
+        )
+        .default(),
         Key::new("deadline", Kind::Duration, "\"10s\"", "An answer that takes longer is given up.").default(),
         Key::new("budget", Kind::Rate, "\"30/min\"", "Descriptions of all cameras together, at most.").default(),
         Key::new(
@@ -340,6 +350,36 @@ static EXPLAIN: Table = Table {
             "Folder of the journal. Default: `decisions` in the state folder that systemd gives the service; else no journal.",
         ),
         Key::new("max_size", Kind::Size, "\"16MiB\"", "How much it may hold; beyond it the oldest goes.").default(),
+    ],
+    tables: &[],
+};
+
+static PROBE: Table = Table {
+    header: "[[probe]]",
+    name: "probe",
+    many: true,
+    doc: "Something that is asked back when a description names it, beside what the model set asks about.",
+    keys: &[
+        Key::new("name", Kind::Text, "\"bench\"", "Its name in events; one of the model set's takes that one's place.")
+            .required(),
+        Key::new("ask", Kind::Text, "\"Is there a bench?\"", "The question whose yes means that it is there.")
+            .required(),
+        Key::new(
+            "words",
+            Kind::Texts,
+            "[\"bench\"]",
+            "Words by which descriptions name it; plurals that end in s come by themselves.",
+        )
+        .required(),
+        Key::new(
+            "except",
+            Kind::Texts,
+            "[\"bench press\"]",
+            "Phrases that hold one of the words and mean something else.",
+        )
+        .default_is("[]"),
+        Key::new("bound", Kind::Number, "0.5", "Probability of yes below which a description that names it is wrong.")
+            .default(),
     ],
     tables: &[],
 };

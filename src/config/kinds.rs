@@ -43,6 +43,7 @@ pub(super) fn duration(time: Duration) -> String {
 pub(super) fn expected(key: &Key) -> String {
     match key.kind {
         Kind::Text | Kind::Duration | Kind::Size | Kind::Rate => format!("a string such as {}", key.example),
+        Kind::Texts => format!("a list of strings such as {}", key.example),
         Kind::Switch => "`true` or `false`".to_owned(),
         Kind::Whole => format!("a whole number such as {}", key.example),
         Kind::Number => format!("a number such as {}", key.example),

@@ -204,6 +204,26 @@ impl<'a> Section<'a> {
         self.text_with(name, environment::expand)
     }
 
+    /// A list of strings, all of them; what is no string is reported.
+    pub(in crate::config) fn texts(&self, name: &str) -> Option<Vec<String>> {
+        let value = self.value(name)?;
+        let Some(items) = value.get_ref().as_array() else {
+            self.wrong_type(self.shape.key(name), value);
+            return None;
+        };
+        let one = |item: &Spanned<DeValue<'_>>| {
+            let Some(text) = item.get_ref().as_str() else {
+                let message = format!("`{name}` is a list of strings, but this is {}", kind(item.get_ref()));
+                let help = format!("write, for example, `{name} = {}`", self.shape.key(name).example);
+                self.reader.report(Problem::new(Code::WrongType, message, help).at(item.span(), ""));
+                return None;
+            };
+            self.reader.text(text, item.span(), environment::expand).map(|text| text.value)
+        };
+        let texts: Vec<Option<String>> = items.iter().map(one).collect();
+        texts.into_iter().collect()
+    }
+
     /// A string that is an address: values from the environment are made to fit into it.
     pub(in crate::config) fn url(&self, name: &str) -> Option<Text> {
         self.text_with(name, environment::expand_url)

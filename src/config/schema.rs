@@ -97,6 +97,7 @@ fn shape(table: &Table, key: &Key) -> Map<String, Value> {
         Kind::Choice(words) => {
             json!({"type": "string", "anyOf": [{"enum": words}, {"pattern": FROM_ENVIRONMENT}]})
         }
+        Kind::Texts => json!({"type": "array", "items": {"type": "string"}}),
         Kind::Polygon => polygon(),
         Kind::Polygons => json!({"type": "array", "items": polygon()}),
     };

@@ -189,6 +189,11 @@ impl Decoder {
         self.store.advance(sequence, count, &self.layout, take).map_err(failed)
     }
 
+    /// Whether a sequence can be cut short and continued otherwise.
+    pub(super) fn goes_back(&self) -> bool {
+        self.store.is_shared()
+    }
+
     /// The logits of the last position of the last run, one per word.
     pub(super) fn row(&mut self) -> Result<&[f32], AskError> {
         let Logits { one, all, wide, .. } = &mut self.logits;

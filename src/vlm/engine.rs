@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::call::{Call, Stop};
+use super::check::{Asker, RuledOut};
 use super::decoder::Decoder;
 use super::embed::Embed;
 use super::encoder::{Input, Vision};
@@ -48,6 +49,12 @@ pub struct Info {
     pub placement: [Placement; 3],
     /// Keys and values are written in place, not copied.
     pub shared_buffers: bool,
+    /// What a description names is asked back where [`Question::check`] wants it.
+    pub checks: bool,
+    /// Things that can be asked back.
+    pub things: usize,
+    /// The set answers better if a question is asked turned round as well.
+    pub negate: bool,
 }
 
 /// A loaded model. Not for sharing: one thread owns it (see [`super::Model`]).
@@ -64,6 +71,8 @@ pub struct Engine {
     /// What all prompts begin with, through the decoder.
     pub(super) prefix: Option<Sequence>,
     pub(super) stop: Vec<u32>,
+    /// What is asked back.
+    pub(super) asker: Asker,
     /// First tokens of yes and no.
     pub(super) yes_no: Option<(u32, u32)>,
     pub(super) hidden: usize,
@@ -84,6 +93,21 @@ impl std::fmt::Debug for Engine {
 pub(super) struct Spoken {
     pub(super) ids: Vec<u32>,
     probability: f64,
+}
+
+impl Spoken {
+    /// Mean probability of its tokens; 0 if there are none.
+    fn confidence(&self) -> f32 {
+        if self.ids.is_empty() { 0.0 } else { (self.probability / self.ids.len() as f64) as f32 }
+    }
+}
+
+/// What a question comes to, once it is known whether the picture was described before.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    pub describe: bool,
+    /// What the description names is asked back.
+    pub checks: bool,
 }
 
 impl Engine {
@@ -148,46 +172,72 @@ impl Engine {
         let least = question.recall.as_ref().map(|recall| recall.least);
         let recalled = nearest.zip(least).is_some_and(|(nearest, least)| nearest.cosine >= least);
         let describe = question.describe && !recalled;
+        let checks = question.check && describe && self.info.checks;
         let before = self.clock.now();
-        let head = self.look(question, describe, size, call)?;
+        let mut head = self.look(question, Wanted { describe, checks }, size, call)?;
         timing.prefill = self.clock.now().since(before);
 
-        let mut spoken = Spoken::default();
+        let mut answer = Answer { likeness, nearest, recalled, ..Answer::default() };
         if describe {
             let before = self.clock.now();
             let mut sequence = self.prefill(&question.prompt, size, head.as_ref(), call)?;
+            if checks && head.is_none() {
+                head = self.beginning(&question.prompt, &sequence);
+            }
             let first = self.pick(0)?;
             let after = self.clock.now();
             timing.prefill += after.since(before);
             timing.first_token = after.since(began);
-            self.speak(first, question.max_tokens, &mut sequence, &mut spoken, call)?;
+            let mut spoken = Spoken::default();
+            self.speak(first, question.max_tokens, &mut sequence, &mut spoken, &RuledOut::default(), call)?;
             timing.decode = self.clock.now().since(after);
+            if checks {
+                self.check(question, size, head.as_ref(), spoken, &mut answer, call)?;
+                timing.check = self.clock.now().since(after) - timing.decode;
+            } else {
+                self.say_words(spoken, &mut answer)?;
+                timing.detokenise = self.clock.now().since(after) - timing.decode;
+            }
         }
         let before = self.clock.now();
-        let mut p_yes = Vec::with_capacity(question.asks.len());
         for ask in &question.asks {
-            p_yes.push(self.ask(ask, size, head.as_ref(), call)?);
+            answer.p_yes.push(self.ask(ask, size, head.as_ref(), call)?);
         }
-        let after = self.clock.now();
-        timing.prefill += after.since(before);
-        let text = self.prompts.words(&spoken.ids)?;
-        timing.detokenise = self.clock.now().since(after);
-        let tokens = spoken.ids.len();
-        let confidence = if tokens == 0 { 0.0 } else { (spoken.probability / tokens as f64) as f32 };
+        timing.prefill += self.clock.now().since(before);
         self.close(&mut timing, began, call);
-        let token_ids = spoken.ids;
-        Ok(Answer {
-            text,
-            token_ids,
-            confidence,
-            tokens,
-            p_yes,
-            likeness,
-            nearest,
-            recalled,
-            timing,
-            ..Answer::default()
-        })
+        answer.timing = timing;
+        Ok(answer)
+    }
+
+    /// What was said, into words.
+    fn say_words(&self, spoken: Spoken, answer: &mut Answer) -> Result<(), AskError> {
+        answer.text = self.prompts.words(&spoken.ids)?;
+        answer.confidence = spoken.confidence();
+        answer.tokens = spoken.ids.len();
+        answer.token_ids = spoken.ids;
+        Ok(())
+    }
+
+    /// The same, after what it names was asked back.
+    fn check(
+        &mut self,
+        question: &Question,
+        size: usize,
+        head: Option<&Sequence>,
+        spoken: Spoken,
+        answer: &mut Answer,
+        call: &mut Call<'_>,
+    ) -> Result<(), AskError> {
+        let examined = self.examine(question, size, head, spoken, call)?;
+        answer.text = examined.text;
+        answer.confidence = examined.spoken.confidence().min(examined.sure);
+        answer.tokens = examined.spoken.ids.len();
+        answer.token_ids = examined.spoken.ids;
+        answer.checked = examined.checked;
+        answer.before = examined.before;
+        answer.corrections = examined.corrections;
+        answer.agrees = examined.agrees;
+        Ok(())
     }
 
     fn close(&self, timing: &mut Timing, began: Moment, call: &Call<'_>) {
@@ -229,20 +279,29 @@ impl Engine {
     pub(super) fn look(
         &mut self,
         question: &Question,
-        describe: bool,
+        wanted: Wanted,
         size: usize,
         call: &mut Call<'_>,
     ) -> Result<Option<Sequence>, AskError> {
-        let described = describe.then_some((&question.prompt, question.max_tokens));
-        let all = question.asks.iter().map(|ask| (ask, 1)).chain(described);
+        let described = wanted.describe.then_some((&question.prompt, question.max_tokens));
+        let back: Vec<Arc<str>> = if wanted.checks { self.asker.questions().cloned().collect() } else { Vec::new() };
+        let all = question.asks.iter().chain(&back).map(|ask| (ask, 1)).chain(described);
         let alike = self.prepare(all, size, call)?;
-        if question.asks.is_empty() || !alike {
+        // Where sequences can be cut short, the description's own way to its end begins with the picture.
+        let shared = !question.asks.is_empty() || (wanted.checks && !self.decoder.goes_back());
+        if !shared || !alike {
             return Ok(None);
         }
         let mut sequence = self.prefix.clone().unwrap_or_default();
         let picture = self.kept.picture(size, self.vision.features(size))?;
         self.decoder.run(&picture.embeds, picture.tokens, &mut sequence, call)?;
         Ok(Some(sequence))
+    }
+
+    /// The picture at the beginning of a prefilled text, to be continued otherwise; `None` where that cannot be done.
+    fn beginning(&self, text: &Arc<str>, prefilled: &Sequence) -> Option<Sequence> {
+        let tail = self.kept.tail(text).filter(|_| self.decoder.goes_back() && self.prefix.is_some())?;
+        Some(Sequence::beginning(prefilled.length.checked_sub(tail.tokens)?))
     }
 
     /// Returns whether all of the texts begin alike.
@@ -311,13 +370,14 @@ impl Engine {
         logits::p_yes(self.decoder.row()?, yes, no).ok_or(AskError::NotFinite { tokens: 0 })
     }
 
-    /// Greedy decoding from the first pick on, until a stop token or `max_tokens`.
+    /// Greedy decoding from the first pick on, without what is ruled out, until a stop token or `max_tokens`.
     pub(super) fn speak(
         &mut self,
         first: Pick,
         max_tokens: usize,
         sequence: &mut Sequence,
         spoken: &mut Spoken,
+        ruled_out: &RuledOut,
         call: &mut Call<'_>,
     ) -> Result<(), AskError> {
         let mut next = first;
@@ -327,7 +387,7 @@ impl Engine {
             if spoken.ids.len() < max_tokens {
                 let embedded = self.embed.one(next.id, call)?;
                 self.decoder.run(embedded, 1, sequence, call)?;
-                next = self.pick(spoken.ids.len())?;
+                next = self.pick_without(&spoken.ids, ruled_out)?;
             }
         }
         Ok(())
@@ -336,6 +396,15 @@ impl Engine {
     /// The word after the last run.
     pub(super) fn pick(&mut self, tokens: usize) -> Result<Pick, AskError> {
         logits::pick(self.decoder.row()?).ok_or(AskError::NotFinite { tokens })
+    }
+
+    /// The same, without what is ruled out after what was said.
+    pub(super) fn pick_without(&mut self, said: &[u32], ruled_out: &RuledOut) -> Result<Pick, AskError> {
+        if ruled_out.is_empty() {
+            return self.pick(said.len());
+        }
+        let not_finite = AskError::NotFinite { tokens: said.len() };
+        logits::pick_without(self.decoder.row()?, &ruled_out.next(said)).ok_or(not_finite)
     }
 
     /// Tokens of a prompt with the picture, if it can be asked with that much room for the answer.

@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use ort::session::Session;
 
 use super::call::Stop;
+use super::check::Asker;
 use super::choice::{self, Choice, Device};
 use super::decoder::{Decoder, Keep};
 use super::embed::Embed;
@@ -32,6 +33,7 @@ use super::settings::{Precision, Provider, Settings};
 use crate::clock::Clock;
 use crate::image::{Geometry, Preprocessor};
 use crate::onnx;
+use crate::rules::Calibrations;
 
 /// What a rehearsal asks.
 pub(super) const REHEARSAL: &str = "Describe the scene.";
@@ -189,8 +191,15 @@ impl Loader<'_> {
         let yes_no = prompts.first_token(" Yes").zip(prompts.first_token(" No")).filter(|(yes, no)| yes != no);
         let edges: Vec<u32> = vision.sizes().map(|(edge, _)| edge).collect();
         let largest = edges.last().copied().unwrap_or(set.picture.width);
+        let mut asker = Asker::new(set.probes.clone(), &self.settings.things, self.settings.check);
+        let label = format!("{}/{}@{}", set.name, precision::label(&set.graphs), provider::name(self.on));
+        if asker.on {
+            let (known, warnings) = Calibrations::of(&set.folder, self.settings.state.as_deref(), &label);
+            warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+            asker.calibrations = known;
+        }
         let info = Info {
-            label: format!("{}/{}@{}", set.name, precision::label(&set.graphs), provider::name(self.on)),
+            label,
             provider: provider::name(self.on),
             precision: [0, 1, 2].map(|part| set.graphs[part].precision),
             prompt_tokens: 0,
@@ -200,6 +209,9 @@ impl Loader<'_> {
             library: self.runtime.path.clone(),
             placement: Default::default(),
             shared_buffers: decoder.keep() == Keep::Shared,
+            checks: asker.on && yes_no.is_some(),
+            things: asker.len(),
+            negate: asker.negate,
         };
         Engine {
             info,
@@ -212,6 +224,7 @@ impl Loader<'_> {
             decoder,
             prefix: None,
             stop: set.stop.clone(),
+            asker,
             yes_no,
             hidden: set.text.hidden,
             unrehearsed: false,

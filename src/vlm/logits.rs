@@ -21,6 +21,26 @@ pub(super) fn pick(row: &[f32]) -> Option<Pick> {
     Some(Pick { id: id as u32, probability: 1.0 / sum })
 }
 
+/// The same without the tokens that are ruled out. The probability is still that of the whole vocabulary: what a model did not
+/// want to say is not made likely by what it must not say.
+pub(super) fn pick_without(row: &[f32], ruled_out: &[u32]) -> Option<Pick> {
+    if ruled_out.is_empty() {
+        return pick(row);
+    }
+    let (largest, sum) = sum(row)?;
+    if !(sum.is_finite() && largest.is_finite()) {
+        return None;
+    }
+    let allowed = row.iter().enumerate().filter(|(id, _)| !ruled_out.iter().any(|out| *out as usize == *id));
+    // The first of the largest, as in `pick`.
+    let best = allowed.fold(None, |best: Option<(usize, f32)>, (id, logit)| match best {
+        Some((_, most)) if *logit <= most => best,
+        _ => Some((id, *logit)),
+    });
+    let (id, logit) = best.filter(|(_, logit)| logit.is_finite())?;
+    Some(Pick { id: id as u32, probability: (logit - largest).exp() / sum })
+}
+
 /// By how much the logit of `best`, the largest, is ahead of all others.
 pub(super) fn lead(row: &[f32], best: u32) -> f32 {
     let others = row.iter().enumerate().filter(|(id, _)| *id != best as usize);
@@ -106,6 +126,20 @@ mod tests {
         assert!((pick.probability - 0.6652).abs() < 1e-3);
         assert_eq!(super::pick(&[3.0, 3.0]).unwrap().id, 0);
         assert_eq!((lead(&[0.0, 2.0, 1.5], 1), lead(&[3.0, 3.0], 0)), (0.5, 0.0));
+    }
+
+    #[test]
+    fn what_is_ruled_out_leaves_the_next_with_its_own_share() {
+        let row = [0.0, 2.0, 1.0, 1.0];
+        assert_eq!(pick_without(&row, &[]), pick(&row));
+        let next = pick_without(&row, &[1]).unwrap();
+        assert_eq!(next.id, 2);
+        assert!((next.probability - pick(&row).unwrap().probability * (-1.0_f32).exp()).abs() < 1e-6);
+        // A token that there is none of rules out nothing; all of them leave nothing.
+        assert_eq!(pick_without(&row, &[99]).unwrap().id, 1);
+        assert_eq!(pick_without(&row, &[0, 1, 2, 3]), None);
+        assert_eq!(pick_without(&[f32::NAN, 1.0], &[0]), None);
+        assert_eq!(pick_without(&[f32::NEG_INFINITY, 1.0], &[1]), None);
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //! elsewhere.
 //!
 //! `thread` owns an `engine`, which `load` makes: a `set` read from disk, its `prompt`s, and the graphs of `encoder`, `embed` and
-//! `decoder` running on a `provider` of the `runtime`.
+//! `decoder` running on a `provider` of the `runtime`. `check` asks back what a sentence names.
 
 mod call;
 mod caught;
+mod check;
 mod choice;
 mod decoder;
 mod embed;
@@ -35,6 +36,7 @@ mod thread;
 mod trial;
 
 pub use call::Stop;
+pub use check::{Checking, Probes, ProbesError, Thing, ThingError};
 pub use choice::{Choice, Device, graphs};
 pub use engine::{Engine, Info};
 pub use graph::GraphError;

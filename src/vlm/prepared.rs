@@ -13,8 +13,9 @@ use super::prompt::{Prompt, Prompts};
 use super::question::AskError;
 use super::tensors::{self, Float};
 
-/// Prompts that are kept (about 0.2 MB each).
-const KEPT: usize = 32;
+/// Texts that are kept: a description's prompt is about 0.2 MB, a question about a shared picture 0.04 MB. A set's questions of
+/// what is asked back and the rules of some cameras fit.
+const KEPT: usize = 96;
 
 /// Embeddings [1, tokens, hidden], in the decoder's float type.
 pub(super) struct Embedded {

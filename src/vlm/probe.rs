@@ -6,6 +6,7 @@ use std::sync::Arc;
 use half::f16;
 
 use super::call::{Call, Stop};
+use super::check::RuledOut;
 use super::decoder::Keep;
 use super::encoder::Input;
 use super::engine::{Engine, Spoken, open_end};
@@ -50,7 +51,7 @@ impl Engine {
         let first = self.pick(0)?;
         let first_logits = self.decoder.row()?.to_vec();
         let mut spoken = Spoken::default();
-        self.speak(first, max_tokens, &mut sequence, &mut spoken, &mut call)?;
+        self.speak(first, max_tokens, &mut sequence, &mut spoken, &RuledOut::default(), &mut call)?;
         self.decoder.clear();
         let features = tensors::floats(self.vision.features(size)).map_err(failed)?.into_owned();
         let prompt_ids = self.prompts.ids(&self.prompts.build(&prompt)?, self.kept.image_tokens(size));

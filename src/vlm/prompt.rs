@@ -140,6 +140,11 @@ impl Prompts {
         u32::try_from(*ids.first()?).ok()
     }
 
+    /// The tokens of a piece of text; `None` if the tokenizer does not take it.
+    pub(super) fn tokens(&self, text: &str) -> Option<Vec<u32>> {
+        self.tokenise(text).ok()?.into_iter().map(|id| u32::try_from(id).ok()).collect()
+    }
+
     fn render(&self, text: &str) -> Result<String, PromptError> {
         let mut environment = Environment::new();
         // As the transformers library sets them for chat templates.

@@ -110,6 +110,8 @@ pub struct Timing {
     pub first_token: Duration,
     /// All further tokens.
     pub decode: Duration,
+    /// What the description names asked back, and decoding it again because of that.
+    pub check: Duration,
     /// Tokens to words.
     pub detokenise: Duration,
     /// From asked to answered.

@@ -75,6 +75,13 @@ pub(super) struct Sequence {
     pub length: usize,
 }
 
+impl Sequence {
+    /// Its first `length` tokens, in [`Store::Shared`].
+    pub(super) fn beginning(length: usize) -> Self {
+        Self { past: None, length }
+    }
+}
+
 /// Where keys and values live.
 pub(super) enum Store {
     /// Each run makes new ones, longer by what it was given: what any graph can do.

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use tokenizers::Tokenizer;
 
 use super::caught::caught;
+use super::check::Probes;
 use super::precision::{self, GraphFile, Part};
 use super::prompt::{ImageTokens, PromptError, Prompts};
 use super::published::{Config, Generation, Preprocessor, Processor, Template};
@@ -31,6 +32,8 @@ pub struct ModelSet {
     /// The chat template (Jinja).
     pub template: String,
     pub tokenizer: Tokenizer,
+    /// What to ask about which words; `None`: the set says nothing about it.
+    pub probes: Option<Probes>,
     /// Vision, embed, decoder.
     pub graphs: [GraphFile; 3],
     pub(super) tokens: ImageTokens,
@@ -89,6 +92,7 @@ const GENERATION: &str = "`eos_token_id`, the token that ends an answer";
 const TOKENIZER: &str = "the tokenizer of the set, with `<image>`, `<fake_token_around_image>` and `<global-img>`";
 const TEMPLATE: &str = "the chat template (or `chat_template.json`, or that field in `tokenizer_config.json`)";
 const GRAPH: &str = "the ONNX graph of this part in the precision asked for, as published";
+const PROBES: &str = "what to ask about which words (`schema`, `check`, `things` with `name`, `question`, `words`), or not be there at all";
 const FOLDER: &str = "config.json, tokenizer.json, onnx/... in the layout of a published ONNX repository: set `model.path` (or `--model`) to such a folder";
 
 impl ModelSet {
@@ -160,6 +164,7 @@ impl Reader<'_> {
         let generation: Option<Generation> = self.json("generation_config.json", GENERATION);
         let tokenizer = self.tokenizer();
         let template = self.template();
+        let probes = self.probes();
         let graphs = Part::ALL.map(|part| self.graph(part, precision[part as usize]));
 
         let picture = preprocessor.and_then(|p| self.geometry(&p));
@@ -178,6 +183,7 @@ impl Reader<'_> {
             template: template?,
             tokenizer: tokenizer?,
             tokens: tokens?,
+            probes,
             graphs: [vision?, embed?, decoder?],
         })
     }
@@ -232,6 +238,19 @@ impl Reader<'_> {
         }
         self.problem("chat_template.jinja", "is missing", TEMPLATE);
         None
+    }
+
+    fn probes(&mut self) -> Option<Probes> {
+        let file = "probes.json";
+        let text = match files::read_text(&self.folder.join(file), Probes::LARGEST) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) => {
+                self.problem(file, unreadable(&error), PROBES);
+                return None;
+            }
+        };
+        Probes::from_json(&text).map_err(|error| self.problem(file, error.to_string(), PROBES)).ok()
     }
 
     fn graph(&mut self, part: Part, precision: Precision) -> Option<GraphFile> {

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::check::{Checking, Thing};
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// The model set's folder.
@@ -21,6 +23,12 @@ pub struct Settings {
     pub edges: Vec<u32>,
     /// Where what was found out about graphs on this device is kept from one start to the next; `None`: nowhere.
     pub cache: Option<PathBuf>,
+    /// Where what was measured here is kept (`calibration.json`); it wins over the set's. `None`: nowhere.
+    pub state: Option<PathBuf>,
+    /// Whether what sentences name is asked back.
+    pub check: Checking,
+    /// Things to ask about beside those of the set; one with the name of another takes its place.
+    pub things: Vec<Thing>,
 }
 
 impl Settings {
@@ -37,6 +45,9 @@ impl Settings {
             streams: 0,
             edges: Vec::new(),
             cache: None,
+            state: None,
+            check: Checking::Auto,
+            things: Vec::new(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Whether one set of graphs would have said what another one said, and how sure that one was: for choosing between them.
 
 use super::call::{Call, Stop};
-use super::engine::Engine;
+use super::engine::{Engine, Wanted};
 use super::logits;
 use super::question::{Answer, AskError, Question};
 
@@ -52,7 +52,7 @@ impl Engine {
         let size = self.size(&question.picture, question.view);
         self.take_in(question, size)?;
         self.vision.encode(size, call)?;
-        let head = self.look(question, true, size, call)?;
+        let head = self.look(question, Wanted { describe: true, checks: false }, size, call)?;
         let mut sequence = self.prefill(&question.prompt, size, head.as_ref(), call)?;
         let first_logits = self.decoder.row()?.to_vec();
         let mut words = Vec::with_capacity(question.max_tokens);

@@ -125,7 +125,7 @@ fn rules(camera: &Section<'_>) -> Vec<Rule> {
 }
 
 /// The first `most` tables; if there are more, the next one is where that is said.
-fn at_most<'a>(most: usize, mut sections: Vec<Section<'a>>, what: &str, help: &str) -> Vec<Section<'a>> {
+pub(super) fn at_most<'a>(most: usize, mut sections: Vec<Section<'a>>, what: &str, help: &str) -> Vec<Section<'a>> {
     if let Some(next) = sections.get(most) {
         let message = format!("there are {} {what}; at most {most} are allowed", sections.len());
         let problem = Problem::new(Code::WrongValue, message, help);

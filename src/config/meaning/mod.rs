@@ -6,6 +6,7 @@ mod camera;
 mod model;
 mod mqtt;
 mod password;
+mod probe;
 mod regions;
 mod rule;
 
@@ -34,7 +35,10 @@ pub(super) fn build(file: &Section<'_>) -> Config {
     let node = node(file);
     let stop_timeout = file.duration("stop_timeout", Duration::from_millis(100)..=10 * MINUTE);
     let mut model = model::read(&file.section("model"));
+    model.settings.things = probe::read_all(file);
     let cameras = camera::read_all(file, &model.prompt);
+    let state = state_folder_of(&|name| file.reader.variable(name));
+    model.settings.state.clone_from(&state);
     model.settings.streams = cameras.iter().filter(|camera| camera.enabled).count();
     Config {
         log: log(&file.section("log")),
@@ -42,7 +46,7 @@ pub(super) fn build(file: &Section<'_>) -> Config {
         outbox: outbox(&file.section("outbox")),
         http: http(&file.section("http")),
         explain: explain(&file.section("explain")),
-        state: state_folder_of(&|name| file.reader.variable(name)),
+        state,
         cameras,
         model,
         stop_timeout: stop_timeout.map_or(STOP_TIMEOUT, |found| found.value),

@@ -7,7 +7,7 @@ use crate::config::ModelConfig;
 use crate::config::problem::{Code, Problem};
 use crate::config::raw::Section;
 use crate::units::Rate;
-use crate::vlm::{self, Precision, Provider};
+use crate::vlm::{self, Checking, Precision, Provider};
 
 const PROMPT: &str = "Describe the scene.";
 const MAX_TOKENS: usize = 48;
@@ -88,6 +88,7 @@ fn settings(section: &Section<'_>) -> vlm::Settings {
         ("q4", Precision::Q4),
         ("q4f16", Precision::Q4f16),
     ];
+    let checks = [("auto", Checking::Auto), ("on", Checking::On), ("off", Checking::Off)];
     vlm::Settings {
         path: path(section),
         edges: Vec::new(),
@@ -95,6 +96,11 @@ fn settings(section: &Section<'_>) -> vlm::Settings {
         // Counted when the cameras are read.
         streams: 0,
         cache: cache(section),
+        // Known when the top of the file is.
+        state: None,
+        check: section.choice("check", &checks).map_or_else(Checking::default, |found| found.value),
+        // They have tables of their own.
+        things: Vec::new(),
         runtime: section.path("runtime").map(|found| found.value),
         provider: section.choice("provider", &providers).map_or_else(Provider::default, |found| found.value),
         precision: section.choice("precision", &precisions).map_or_else(Precision::default, |found| found.value),

@@ -122,3 +122,22 @@ fn variables_that_are_not_set() {
         )
     );
 }
+
+#[test]
+fn probes() {
+    snapshot!(
+        "probes",
+        report_with_camera(
+            "[[probe]]\nname = \"Park Bench\"\nask = \"Is there a bench?\"\nwords = [\"bench\"]\n\
+             [[probe]]\nname = \"bench\"\nask = \"\"\nwords = [\"bench\"]\n\
+             [[probe]]\nname = \"bench\"\nask = \"Is there a bench?\"\nwords = []\nbound = 1\n\
+             [[probe]]\nname = \"ball\"\nask = \"Is there a ball?\"\nwords = [\"ball\", 7]\nexcept = \"ball room\"\n\
+             [[probe]]\nname = \"ball\"\nask = \"Is there a ball?\"\nwords = [\"a.b\"]\n\
+             [[probe]]\nname = \"dog\"\nask = \"Is there a dog?\"\nwords = [\"dog\"]\n\
+             [[probe]]\nname = \"dog\"\nask = \"Is there a dog?\"\nwords = [\"hound\"]\n[[probe]]\n[model]\ncheck = \"yes\"\n"
+        )
+    );
+    let many = "[[probe]]\nname = \"n\"\nask = \"Is it?\"\nwords = [\"w\"]\n";
+    let many: String = (0..33).map(|n| many.replace("\"n\"", &format!("\"n{n}\""))).collect();
+    snapshot!("most_probes", report_with_camera(&many));
+}

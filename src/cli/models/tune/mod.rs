@@ -1,8 +1,9 @@
 //! `eyewitness models tune`: which way of running a set is fastest on this device and still says the same.
 //!
 //! `search` decides what is tried and kept, `judge` what counts as the same; both are pure. `trials` runs the model on `questions`, and
-//! `report` explains.
+//! `report` explains. `checks` tells whether asking back what sentences name helps.
 
+mod checks;
 mod judge;
 mod questions;
 mod report;
@@ -84,7 +85,7 @@ fn measured(args: &TuneArgs, clock: Clock) -> Result<(Report, Choice), Failure> 
     let mut trials = Trials::new(args.dir.clone(), args.provider.into(), questions, clock, ends);
     let found = search(&plan, &mut trials).map_err(|nothing| failed(&nothing, args))?;
     let report = Report {
-        set: set.name,
+        set: set.name.clone(),
         machine,
         provider: device.provider.clone(),
         runtime: device.runtime.clone(),
@@ -95,6 +96,7 @@ fn measured(args: &TuneArgs, clock: Clock) -> Result<(Report, Choice), Failure> 
         whose,
         asks,
         alone: plan.available.iter().all(|part| part.len() == 1),
+        checks: checks::checks(&set, args.provider.into(), &found.way, &trials.questions, clock, ends),
         found,
     };
     let (way, edges) = (&report.found.way, report.found.edges.clone());

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::json;
 
+use super::checks::Checks;
 use super::judge::{ANSWER_APART, Agreement, CLEAR_ANSWER, CLEAR_LEAD, FEW, LOGITS_APART, SAME_ANSWERS, SAME_WORDS};
 use super::search::{Found, PART_GAIN, Row, SIZE_GAIN, Stage, THREADS_GAIN};
 use super::way::{TOKENS, Way, counted};
@@ -30,6 +31,7 @@ pub(super) struct Report {
     pub(super) whose: &'static str,
     /// Yes/no questions about each.
     pub(super) asks: usize,
+    pub(super) checks: Checks,
     pub(super) found: Found,
     /// The set has one precision of each part.
     pub(super) alone: bool,
@@ -102,6 +104,7 @@ impl Report {
                 "\nNot measured, because the time was up: {all}. A longer `--limit` has room for them.\n"
             ));
         }
+        text.push_str(&format!("\n{}\n", self.checks.text()));
         if self.machine.is_busy() {
             let (load, cores) = (self.machine.load, self.machine.cores);
             text.push_str(&format!(
@@ -167,6 +170,7 @@ impl Report {
             "rows": rows,
             "choice": Chosen { vision, embed, decoder, threads: self.found.way.threads, edges: &self.found.edges },
             "because": self.because(),
+            "checks": self.checks,
             "not_measured": self.found.not_measured,
             "written": written,
         })
@@ -293,6 +297,7 @@ mod tests {
             of_pictures: 7,
             whose: "drawn",
             asks: 6,
+            checks: Checks::NoProbes,
             found,
             alone: false,
         }
