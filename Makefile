@@ -33,7 +33,7 @@ test: setup ## run all tests; says at the end what was skipped
 fuzz: setup ## feed the gate far more random streams than `make test` does (PROPTEST_CASES, else 2000)
 	PROPTEST_CASES=$${PROPTEST_CASES:-2000} $(CARGO) test --locked --release --test gate_accounting
 
-fuzz-targets: setup ## feed what comes from outside with what nobody should send: ten targets, SECONDS=600 each (nightly, cargo-fuzz)
+fuzz-targets: setup ## feed what comes from outside with what nobody should send: eleven targets, SECONDS=600 each (nightly, cargo-fuzz)
 	FUZZ_SECONDS=$(or $(SECONDS),600) scripts/fuzz.sh
 
 deny: rust ## check the libraries: licences, versions, sources, known holes (deny.toml; needs cargo-deny)

@@ -2,10 +2,18 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends at what it did not expect")]
 
+#[path = "mqtt/announced.rs"]
+mod announced;
 #[path = "mqtt/brokers.rs"]
 mod brokers;
+#[path = "mqtt/desk.rs"]
+mod desk;
 #[path = "mqtt/peer.rs"]
 mod peer;
+#[path = "mqtt/pictures.rs"]
+mod pictures;
+#[path = "mqtt/questions.rs"]
+mod questions;
 #[path = "mqtt/replay.rs"]
 mod replay;
 #[path = "mqtt/retained.rs"]
@@ -19,6 +27,8 @@ mod scripted_faults;
 #[path = "mqtt/scripted_suspects.rs"]
 mod scripted_suspects;
 mod support;
+#[path = "mqtt/switches.rs"]
+mod switches;
 #[path = "mqtt/tls.rs"]
 mod tls;
 #[path = "mqtt/trouble.rs"]
@@ -27,12 +37,14 @@ mod trouble;
 use std::sync::Arc;
 use std::time::Duration;
 
+use eyewitness::ask::Desk;
 use eyewitness::clock::Clock;
 use eyewitness::event::{Cause, Event, Kind, Schema, Source};
 use eyewitness::health::{CameraHealth, CameraState};
 use eyewitness::ids::{CameraId, EventId, NodeId};
-use eyewitness::mqtt::{self, Cameras, Connection, ConnectionState, Inputs, Settings};
+use eyewitness::mqtt::{self, Cameras, Connection, ConnectionState, Inputs, Settings, Snapshots};
 use eyewitness::outbox::{self, Outbox};
+use eyewitness::rules::RuleStates;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -80,6 +92,8 @@ fn event(camera: &str, seq: u64, kind: Kind) -> Event {
 struct Daemon {
     outbox: Arc<Outbox>,
     cameras: watch::Sender<Cameras>,
+    rules: watch::Sender<RuleStates>,
+    snapshots: watch::Sender<Snapshots>,
     door: watch::Sender<CameraHealth>,
     connection: watch::Receiver<Connection>,
     cancel: CancellationToken,
@@ -92,6 +106,18 @@ impl Daemon {
     }
 
     fn with_outbox(settings: Settings, outbox: Arc<Outbox>) -> Self {
+        Self::with(settings, outbox, RuleStates::default(), Arc::new(()))
+    }
+
+    fn with_desk(settings: Settings, desk: Arc<dyn Desk>) -> Self {
+        Self::with(settings, Arc::new(Outbox::new(&Default::default(), Clock::system())), RuleStates::default(), desk)
+    }
+
+    fn with_rules(settings: Settings, rules: RuleStates) -> Self {
+        Self::with(settings, Arc::new(Outbox::new(&Default::default(), Clock::system())), rules, Arc::new(()))
+    }
+
+    fn with(settings: Settings, outbox: Arc<Outbox>, rules: RuleStates, desk: Arc<dyn Desk>) -> Self {
         if std::env::var_os("RUST_LOG").is_some() {
             eyewitness::telemetry::init("info", eyewitness::telemetry::LogFormat::Text).ok();
         }
@@ -99,20 +125,21 @@ impl Daemon {
         let (door, health) = watch::channel(CameraHealth::starting(clock.now().wall));
         let (connection, seen) = watch::channel(Connection::starting(clock.now().wall));
         let cameras = watch::Sender::new(Arc::from([(CameraId::new("door").unwrap(), health)]));
+        let (rules, snapshots) = (watch::Sender::new(rules), watch::Sender::new(Snapshots::default()));
         let inputs = Inputs {
             version: "0.0.0-test",
             outbox: outbox.clone(),
             cameras: cameras.subscribe(),
-            rules: watch::channel(Arc::default()).1,
-            snapshots: watch::channel(Arc::default()).1,
-            desk: Arc::new(()),
+            rules: rules.subscribe(),
+            snapshots: snapshots.subscribe(),
+            desk,
             connection,
             stats: Arc::new(|| serde_json::json!({"frames": 1})),
             clock,
         };
         let cancel = CancellationToken::new();
         let task = tokio::spawn(mqtt::run(settings, inputs, cancel.clone()));
-        Self { outbox, cameras, door, connection: seen, cancel, task }
+        Self { outbox, cameras, rules, snapshots, door, connection: seen, cancel, task }
     }
 
     async fn append(&self, seqs: impl IntoIterator<Item = u64>) {

@@ -4,6 +4,7 @@
 //! A function panics where something is wrong: the program itself must not, and what it says must hold.
 
 mod broker;
+mod command;
 mod config;
 mod event;
 mod files;
@@ -20,8 +21,9 @@ mod weights;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     ("broker", broker::run),
+    ("command", command::run),
     ("config", config::run),
     ("event", event::run),
     ("gate", gate::run),

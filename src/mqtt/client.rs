@@ -15,7 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use super::diagnosis::{self, Stage};
-use super::message::Message;
+use super::message::{Message, Properties};
 use super::reason::Reason;
 use super::settings::Settings;
 use super::tls;
@@ -28,7 +28,7 @@ pub(super) const CLIENT_IN_FLIGHT: u16 = 256;
 const REQUESTS: usize = 512;
 /// Things that happened and were not looked at yet. The polling task waits when it is full.
 const EVENTS: usize = 512;
-/// The largest packet that a broker may send us: commands are small.
+/// The largest packet that a broker may send us: commands are small. It is told so, and keeps larger ones to itself.
 pub(super) const MAX_INCOMING: u32 = 256 << 10;
 /// rumqttc takes no shorter keep-alive.
 const MIN_KEEP_ALIVE: Duration = Duration::from_secs(5);
@@ -142,8 +142,14 @@ impl Client {
     /// [`Reason::Client`] when the client takes no more requests, which the session's window rules out. That the connection
     /// has ended is an event, and no error here.
     pub(super) fn publish(&self, message: Message, qos: QoS) -> Result<(), Reason> {
-        let Message { topic, payload, retain } = message;
-        match self.requests.try_publish(topic.as_str(), qos, retain, payload) {
+        let Message { topic, payload, retain, properties } = message;
+        let requested = match written_properties(properties) {
+            None => self.requests.try_publish(topic.as_str(), qos, retain, payload),
+            Some(properties) => {
+                self.requests.try_publish_with_properties(topic.as_str(), qos, retain, payload, properties)
+            }
+        };
+        match requested {
             Err(_) if !self.is_over() => {
                 Err(Reason::Client { problem: format!("it does not take the topic `{topic}`") })
             }
@@ -194,6 +200,29 @@ impl Client {
             }
         }
     }
+}
+
+/// In the client's words; `None`: there are none.
+fn written_properties(properties: Properties) -> Option<PublishProperties> {
+    if properties.is_empty() {
+        return None;
+    }
+    let Properties { correlation, content_type, user } = properties;
+    Some(PublishProperties {
+        correlation_data: correlation,
+        content_type: content_type.map(str::to_owned),
+        user_properties: user.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        ..PublishProperties::default()
+    })
+}
+
+/// Bytes of a QoS 1 publication on the wire.
+#[cfg(test)]
+pub(super) fn written(message: Message) -> usize {
+    use rumqttc::v5::mqttbytes::v5::Publish;
+    let Message { topic, payload, properties, .. } = message;
+    let publish = Publish::new(topic, QoS::AtLeastOnce, payload, written_properties(properties));
+    Publish { pkid: 1, ..publish }.size()
 }
 
 /// Polls until the first error or until nobody listens. A task of its own: a poll must not be dropped half-way, and a

@@ -1,33 +1,60 @@
 //! What is said on which topic, as facts → messages. Pure; knows no client.
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::clock::rfc3339;
-use crate::event::{Event, Kind, RuleAnswer, Source, YesNo};
+use crate::event::{Event, Kind, Source};
 use crate::health::{CameraHealth, CameraState};
-use crate::ids::{CameraId, RuleId};
+use crate::ids::CameraId;
+use crate::rules::RuleNow;
 
+use super::run::Snapshot;
 use super::topics::Topics;
 
-/// One publication. All but stats are acknowledged (QoS 1).
+/// One publication. All but stats and pictures are acknowledged (QoS 1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Message {
     pub topic: String,
-    pub payload: String,
+    pub payload: Bytes,
     pub retain: bool,
+    pub properties: Properties,
+}
+
+/// What a publication says beside its payload. Most say nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Properties {
+    /// What the question had, for whoever asked.
+    pub correlation: Option<Bytes>,
+    pub content_type: Option<&'static str>,
+    pub user: Vec<(&'static str, String)>,
+}
+
+impl Properties {
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Each with its kind (1) and the lengths of its parts (2).
+    fn wire_size(&self) -> usize {
+        let correlation = self.correlation.as_ref().map_or(0, |data| 3 + data.len());
+        let content_type = self.content_type.map_or(0, |kind| 3 + kind.len());
+        correlation + content_type + self.user.iter().map(|(name, value)| 5 + name.len() + value.len()).sum::<usize>()
+    }
 }
 
 impl Message {
-    fn new(topic: String, payload: &impl Serialize, retain: bool) -> Self {
+    pub(super) fn new(topic: String, payload: &impl Serialize, retain: bool) -> Self {
         let payload =
             serde_json::to_string(payload).expect("payloads hold only strings, numbers and maps with string keys");
-        Self { topic, payload, retain }
+        Self { topic, payload: payload.into(), retain, properties: Properties::default() }
     }
 
-    /// At most so many bytes on the wire: fixed header (5), topic length (2), packet id (2), no properties (1).
+    /// At most so many bytes on the wire: fixed header (5), topic length (2), packet id (2), length of the properties (1 to 4).
     pub(super) fn wire_size(&self) -> usize {
-        self.topic.len() + self.payload.len() + 10
+        let length = if self.properties.is_empty() { 1 } else { 4 };
+        self.topic.len() + self.payload.len() + self.properties.wire_size() + 9 + length
     }
 }
 
@@ -96,7 +123,8 @@ pub(super) fn camera_status(topics: &Topics, camera: &CameraId, health: &CameraH
 
 /// One event.
 pub(super) fn event(topics: &Topics, event: &Event) -> Message {
-    Message { topic: topics.event(&event.camera), payload: event.to_json(), retain: false }
+    let payload = event.to_json().into();
+    Message { topic: topics.event(&event.camera), payload, retain: false, properties: Properties::default() }
 }
 
 /// Whether an event has new words: an `end` repeats its event's, and without the model there are none.
@@ -104,14 +132,8 @@ pub(super) fn has_new_words(event: &Event) -> bool {
     event.description.is_some() && event.kind != Kind::End && event.source != Source::None
 }
 
-/// What is retained of an event with new words: they are the camera's last description, and its rules' states.
-pub(super) fn words(topics: &Topics, event: &Event) -> Vec<Message> {
-    let mut messages: Vec<_> = description(topics, event).into_iter().collect();
-    messages.extend(event.rules.iter().map(|(rule, answer)| rule_state(topics, event, rule, answer)));
-    messages
-}
-
-fn description(topics: &Topics, event: &Event) -> Option<Message> {
+/// What is retained of an event with new words: they are the camera's last description.
+pub(super) fn description(topics: &Topics, event: &Event) -> Option<Message> {
     #[derive(Serialize)]
     struct Payload<'a> {
         text: &'a str,
@@ -128,25 +150,38 @@ fn description(topics: &Topics, event: &Event) -> Option<Message> {
     Some(Message::new(topics.description(&event.camera), &payload, true))
 }
 
-/// The state of a rule by its newest answer.
-fn rule_state(topics: &Topics, event: &Event, rule: &RuleId, answer: &RuleAnswer) -> Message {
+/// A rule as it stands.
+pub(super) fn rule_state(topics: &Topics, camera: &CameraId, rule: &RuleNow) -> Message {
     #[derive(Serialize)]
     struct Payload {
         state: &'static str,
-        p: f64,
+        p: Option<f64>,
         at: String,
     }
-    let payload = Payload { state: state_of(answer.answer), p: four_digits(answer.p), at: rfc3339(event.at) };
-    Message::new(topics.rule(&event.camera, rule), &payload, true)
+    let payload = Payload { state: rule.state.name(), p: rule.p.map(four_digits), at: rfc3339(rule.at) };
+    Message::new(topics.rule(camera, &rule.id), &payload, true)
 }
 
-/// One answer decides; whoever wants a state that does not flicker replaces this.
-fn state_of(answer: YesNo) -> &'static str {
-    match answer {
-        YesNo::Yes => "ON",
-        YesNo::No => "OFF",
-        YesNo::Unsure => "UNSURE",
-    }
+/// Whether a camera is watched, in the two words of a switch.
+pub(super) fn enabled(topics: &Topics, camera: &CameraId, state: CameraState) -> Message {
+    let payload = Bytes::from_static(if state == CameraState::Disabled { OFF } else { ON });
+    Message { topic: topics.enabled_state(camera), payload, retain: true, properties: Properties::default() }
+}
+
+/// The words of a switch.
+pub(super) const ON: &[u8] = b"ON";
+pub(super) const OFF: &[u8] = b"OFF";
+
+/// A picture. Whoever sees only it knows from its properties which event it belongs to.
+pub(super) fn snapshot(topics: &Topics, camera: &CameraId, snapshot: &Snapshot) -> Message {
+    let user = vec![
+        ("event", snapshot.event.to_string()),
+        ("seq", snapshot.seq.to_string()),
+        ("at", rfc3339(snapshot.at)),
+        ("snapshot", snapshot.name.clone()),
+    ];
+    let properties = Properties { content_type: Some("image/jpeg"), user, ..Properties::default() };
+    Message { topic: topics.snapshot(camera), payload: snapshot.jpeg.clone(), retain: true, properties }
 }
 
 fn four_digits(p: f32) -> f64 {
@@ -155,7 +190,7 @@ fn four_digits(p: f32) -> f64 {
 
 /// Removes what is retained on a topic.
 pub(super) fn nothing(topic: String) -> Message {
-    Message { topic, payload: String::new(), retain: true }
+    Message { topic, payload: Bytes::new(), retain: true, properties: Properties::default() }
 }
 
 /// Counters; not retained and not acknowledged.
@@ -167,7 +202,8 @@ pub(super) fn stats(topics: &Topics, counters: &serde_json::Value) -> Message {
 mod tests {
     use super::*;
     use crate::event::{Cause, Schema};
-    use crate::ids::{EventId, NodeId};
+    use crate::ids::{EventId, NodeId, RuleId};
+    use crate::rules::State;
 
     fn topics() -> Topics {
         Topics::new("p", &NodeId::new("n").unwrap())
@@ -206,26 +242,55 @@ mod tests {
 
     #[test]
     fn new_words_are_also_retained() {
-        let mut event = event(Kind::Start, Source::Model);
+        let event = event(Kind::Start, Source::Model);
         assert!(has_new_words(&event));
-        let rules = [("cat", YesNo::Unsure, 0.5), ("dog", YesNo::Yes, 0.98), ("parcel", YesNo::No, 0.04)];
-        event.rules = rules.map(|(id, answer, p)| (RuleId::new(id).unwrap(), RuleAnswer { answer, p })).into();
         let message = super::event(&topics(), &event);
         assert_eq!((message.topic.as_str(), message.retain), ("p/n/c/event", false));
-        let retained =
-            |topic: &str, payload: &str| Message { topic: topic.into(), payload: payload.into(), retain: true };
+        let words = description(&topics(), &event).unwrap();
+        assert_eq!((words.topic.as_str(), words.retain), ("p/n/c/description", true));
         assert_eq!(
-            words(&topics(), &event),
-            [
-                retained(
-                    "p/n/c/description",
-                    r#"{"text":"A man walks.","at":"2026-11-23T09:14:03.900Z","confidence":0.71,"event":"01JD0000000000000000000000"}"#
-                ),
-                retained("p/n/c/rule/cat", r#"{"state":"UNSURE","p":0.5,"at":"2026-11-23T09:14:03.900Z"}"#),
-                retained("p/n/c/rule/dog", r#"{"state":"ON","p":0.98,"at":"2026-11-23T09:14:03.900Z"}"#),
-                retained("p/n/c/rule/parcel", r#"{"state":"OFF","p":0.04,"at":"2026-11-23T09:14:03.900Z"}"#),
-            ]
+            words.payload,
+            r#"{"text":"A man walks.","at":"2026-11-23T09:14:03.900Z","confidence":0.71,"event":"01JD0000000000000000000000"}"#
         );
+    }
+
+    #[test]
+    fn rules_are_said_as_they_stand() {
+        let said = |state, p| {
+            let (id, ask) = (RuleId::new("dog").unwrap(), "Is there a dog?".into());
+            rule_state(&topics(), &CameraId::new("c").unwrap(), &RuleNow { id, ask, alert: false, state, p, at: at() })
+        };
+        let on = said(State::On, Some(0.98));
+        assert_eq!((on.topic.as_str(), on.retain), ("p/n/c/rule/dog", true));
+        assert_eq!(on.payload, r#"{"state":"ON","p":0.98,"at":"2026-11-23T09:14:03.900Z"}"#);
+        let fresh = said(State::Unsure, None);
+        assert_eq!(fresh.payload, r#"{"state":"UNSURE","p":null,"at":"2026-11-23T09:14:03.900Z"}"#);
+    }
+
+    #[test]
+    fn a_picture_says_where_it_belongs() {
+        let event = EventId(ulid::Ulid::from_string("01JD0000000000000000000000").unwrap());
+        let picture = Snapshot { jpeg: Bytes::from_static(b"jpeg"), name: format!("{event}-7"), event, seq: 7, at: at() };
+        let said = snapshot(&topics(), &CameraId::new("c").unwrap(), &picture);
+        assert_eq!((said.topic.as_str(), said.retain, &*said.payload), ("p/n/c/snapshot", true, &b"jpeg"[..]));
+        let user = [
+            ("event", "01JD0000000000000000000000"),
+            ("seq", "7"),
+            ("at", "2026-11-23T09:14:03.900Z"),
+            ("snapshot", "01JD0000000000000000000000-7"),
+        ];
+        assert!(said.properties.user.iter().map(|(name, value)| (*name, value.as_str())).eq(user));
+        // As the client writes it: at most so large, and not much less.
+        let written = super::super::client::written(said.clone());
+        assert!((written..written + 8).contains(&said.wire_size()), "{written} {}", said.wire_size());
+    }
+
+    #[test]
+    fn a_switch_has_two_words() {
+        let camera = CameraId::new("c").unwrap();
+        let said = |state| enabled(&topics(), &camera, state).payload;
+        assert_eq!((said(CameraState::Online), said(CameraState::Offline)), ("ON".into(), "ON".into()));
+        assert_eq!(said(CameraState::Disabled), "OFF");
     }
 
     #[test]

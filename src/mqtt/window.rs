@@ -36,6 +36,15 @@ pub(super) enum Purpose {
     Words(CameraId),
     /// Other retained state; the next connection says it again, too.
     State,
+    /// An answer to somebody's question. If it is lost, whoever asked asks again.
+    Answer,
+}
+
+impl Purpose {
+    /// Whether it is retained by the broker.
+    fn is_state(&self) -> bool {
+        matches!(self, Self::Words(_) | Self::State)
+    }
 }
 
 /// A publication that has left.
@@ -54,8 +63,8 @@ pub(super) struct Window {
     /// Without an acknowledgement yet, in the order in which they left. Brokers answer in order, so the one that is looked
     /// for is at the front or near it.
     sent: VecDeque<Sent>,
-    /// How many of both are rows.
-    rows: usize,
+    /// How many of both are retained.
+    states: usize,
     /// When something last moved; meaningful while anything is on its way.
     moved: Moment,
 }
@@ -65,7 +74,7 @@ impl Window {
     pub(super) fn new(limit: usize, now: Moment) -> Self {
         let limit = limit.max(1);
         let (requested, sent) = (VecDeque::with_capacity(limit), VecDeque::with_capacity(limit));
-        Self { limit, requested, sent, rows: 0, moved: now }
+        Self { limit, requested, sent, states: 0, moved: now }
     }
 
     pub(super) fn has_room(&self) -> bool {
@@ -76,9 +85,9 @@ impl Window {
         self.requested.is_empty() && self.sent.is_empty()
     }
 
-    /// Whether all that is on its way are rows.
-    pub(super) fn only_rows(&self) -> bool {
-        self.requested.len() + self.sent.len() == self.rows
+    /// Whether the broker has answered for all that it is to retain.
+    pub(super) fn states_are_answered(&self) -> bool {
+        self.states == 0
     }
 
     /// Whether all requests have reached the network.
@@ -90,7 +99,7 @@ impl Window {
         if self.is_empty() {
             self.moved = now;
         }
-        self.rows += usize::from(matches!(purpose, Purpose::Row(_)));
+        self.states += usize::from(purpose.is_state());
         self.requested.push_back(purpose);
     }
 
@@ -102,12 +111,12 @@ impl Window {
     }
 
     /// The broker answered: what it is that it answered. `None`: the id is not ours.
-    pub(super) fn answered(&mut self, packet: u16, now: Moment) -> Option<Purpose> {
+    pub(super) fn answered(&mut self, packet: u16, now: Moment) -> Option<Sent> {
         let index = self.sent.iter().position(|sent| sent.packet == packet)?;
-        let Sent { purpose, .. } = self.sent.remove(index)?;
+        let sent = self.sent.remove(index)?;
         self.moved = now;
-        self.rows -= usize::from(matches!(purpose, Purpose::Row(_)));
-        Some(purpose)
+        self.states -= usize::from(sent.purpose.is_state());
+        Some(sent)
     }
 
     /// What left first of all that is unanswered: brokers work in order, so it is what a sudden end is about.
@@ -117,7 +126,7 @@ impl Window {
 
     /// The first of these that is an event or words.
     pub(super) fn first_suspect(&self) -> Option<&Sent> {
-        self.sent.iter().find(|sent| sent.purpose != Purpose::State)
+        self.sent.iter().find(|sent| matches!(sent.purpose, Purpose::Row(_) | Purpose::Words(_)))
     }
 
     /// Whether something is on its way and nothing was acknowledged for so long.
@@ -137,24 +146,28 @@ mod tests {
         let camera = CameraId::new("door").unwrap();
         let row = Purpose::Row(Letter { row: RowId(7), camera: camera.clone(), id: EventId::new(now.wall, 1), seq: 1 });
         let words = Purpose::Words(camera);
-        let mut window = Window::new(3, now);
+        let mut window = Window::new(4, now);
         window.requested(Purpose::State, now);
+        window.requested(Purpose::Answer, now);
         window.requested(row.clone(), now);
         window.requested(words.clone(), now);
         assert!(!window.has_room() && !window.all_sent() && window.first_unanswered().is_none());
-        for packet in [1, 2, 3] {
+        for packet in 1..=4 {
             window.sent(packet, now);
         }
         assert!(window.all_sent());
         assert_eq!(window.first_unanswered().unwrap().purpose, Purpose::State);
         assert_eq!(window.first_suspect().unwrap().purpose, row);
-        assert_eq!(window.answered(9, now), None);
-        assert_eq!(window.answered(3, now), Some(words));
-        assert!(window.has_room() && !window.only_rows());
-        assert_eq!(window.answered(1, now), Some(Purpose::State));
-        assert!(window.only_rows());
-        assert_eq!(window.first_unanswered().unwrap().purpose, row);
-        assert_eq!(window.answered(2, now), Some(row));
+        let mut answered = |packet| window.answered(packet, now).map(|sent| sent.purpose);
+        assert_eq!(answered(9), None);
+        assert_eq!(answered(4), Some(words));
+        assert!(window.has_room() && !window.states_are_answered());
+        let mut answered = |packet| window.answered(packet, now).map(|sent| sent.purpose);
+        assert_eq!(answered(1), Some(Purpose::State));
+        assert!(window.states_are_answered());
+        assert_eq!(window.first_unanswered().unwrap().purpose, Purpose::Answer);
+        let mut answered = |packet| window.answered(packet, now).map(|sent| sent.purpose);
+        assert_eq!((answered(2), answered(3)), (Some(Purpose::Answer), Some(row)));
         assert!(window.is_empty());
         assert_eq!(window.first_unanswered(), None);
         assert_eq!(window.answered(2, now), None, "an id answers once");

@@ -73,7 +73,16 @@ impl Peer {
 
     /// SUBACK for the subscriptions that the daemon makes.
     pub(crate) async fn granted(&mut self, subscribe: &[u8]) {
-        self.send(&[0x90, 7, subscribe[0], subscribe[1], 0, 1, 0, 0, 0]).await;
+        let mut granted = vec![];
+        // Packet id and no properties; then topics, each with its options.
+        let mut filters = &subscribe[3..];
+        while let [high, low, rest @ ..] = filters {
+            let length = usize::from(u16::from_be_bytes([*high, *low]));
+            granted.push(rest[length] & 0x03);
+            filters = &rest[length + 1..];
+        }
+        let length = u8::try_from(3 + granted.len()).unwrap();
+        self.send(&[&[0x90, length, subscribe[0], subscribe[1], 0], &granted[..]].concat()).await;
     }
 
     /// The next event; what comes before it is acknowledged.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::Packet;
+use rumqttc::v5::mqttbytes::v5::{Packet, PublishProperties};
 use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -18,8 +18,17 @@ pub struct Message {
     pub topic: String,
     /// `Null` if it is not JSON.
     pub json: Value,
+    pub payload: Vec<u8>,
+    pub properties: PublishProperties,
     /// It was already there when we subscribed.
     pub retained: bool,
+}
+
+impl Message {
+    /// The value of a user property.
+    pub fn user(&self, name: &str) -> Option<&str> {
+        self.properties.user_properties.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
 }
 
 #[derive(Debug)]
@@ -99,6 +108,8 @@ fn keep(messages: &watch::Sender<Vec<Message>>, event: &Event) {
         let message = Message {
             topic: String::from_utf8_lossy(&publish.topic).into_owned(),
             json: serde_json::from_slice(&publish.payload).unwrap_or_default(),
+            payload: publish.payload.to_vec(),
+            properties: publish.properties.clone().unwrap_or_default(),
             retained: publish.retain,
         };
         messages.send_modify(|all| all.push(message));

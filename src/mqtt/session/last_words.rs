@@ -50,7 +50,8 @@ impl Session<'_> {
             self.backlog.push_back((last, Purpose::State));
             loop {
                 self.send_backlog()?;
-                if self.backlog.is_empty() && self.window.is_empty() {
+                while self.is_free() && self.send_answer()? {}
+                if self.backlog.is_empty() && !self.questions.has_answers() && self.window.is_empty() {
                     break;
                 }
                 let event = self.client.event(self.settings, Stage::Connected).await?;
