@@ -48,11 +48,15 @@ async fn all_that_is_said_is_in_the_document_and_all_of_it_is_said() {
     speaker.say("eyewitness/box/door/ask", r#"{"ask":" "}"#, None).await;
     speaker.say("eyewitness/box/yard/enabled/set", "OFF", None).await;
     speaker.say("homeassistant/status", "online", None).await;
-    ear.wait_for("answers", LONG, |seen| has(seen, "door/answer/me") && any(seen, "door/answer", |j| j["p"].is_number()))
-        .await;
+    ear.wait_for("answers", LONG, |seen| {
+        has(seen, "door/answer/me") && any(seen, "door/answer", |j| j["p"].is_number())
+    })
+    .await;
     ear.wait_for("a refusal", LONG, |seen| any(seen, "door/answer", |json| json["error"].is_string())).await;
-    ear.wait_for("the switch", LONG, |seen| seen.iter().any(|m| m.topic.ends_with("yard/enabled/state") && m.payload == b"OFF"))
-        .await;
+    ear.wait_for("the switch", LONG, |seen| {
+        seen.iter().any(|m| m.topic.ends_with("yard/enabled/state") && m.payload == b"OFF")
+    })
+    .await;
 
     // The broker dies and comes back, all is said again; then the visit ends, and the program.
     broker.stop();
@@ -64,7 +68,10 @@ async fn all_that_is_said_is_in_the_document_and_all_of_it_is_said() {
     assert_eq!(daemon.ended(Duration::from_secs(5)).await.code(), Some(0));
     ear.wait_for("a good-bye", LONG, |seen| any(seen, "box/status", |json| json["state"] == "stopped")).await;
 
-    let document = Document::new(&printed("mqtt"), &[("prefix", "eyewitness"), ("node", "box"), ("home_assistant_prefix", "homeassistant")]);
+    let document = Document::new(
+        &printed("mqtt"),
+        &[("prefix", "eyewitness"), ("node", "box"), ("home_assistant_prefix", "homeassistant")],
+    );
     let said = ear.messages();
     let mut missing = document.kinds();
     for message in &said {
@@ -109,7 +116,8 @@ fn check_pictures(said: &[Message]) {
         assert_eq!(picture.dimensions(), (WIDTH, 180));
         let [r, g, b] = picture.get_pixel(4, 4).0;
         assert!([r, g, b].iter().all(|v| v.abs_diff(128) < 12), "the mask is not there: {r} {g} {b}");
-        let name = message.properties.user_properties.iter().find(|(key, _)| key == "snapshot").map(|(_, name)| name.as_str());
+        let name =
+            message.properties.user_properties.iter().find(|(key, _)| key == "snapshot").map(|(_, name)| name.as_str());
         assert!(name.is_some_and(|name| names.contains(name)), "{name:?} is not among {names:?}");
     }
 }
@@ -161,7 +169,10 @@ impl Speaker {
             response_topic: answer_to.map(|topic| format!("eyewitness/box/{topic}")),
             ..PublishProperties::default()
         };
-        self.client.publish_with_properties(topic, QoS::AtLeastOnce, false, payload.to_owned(), properties).await.unwrap();
+        self.client
+            .publish_with_properties(topic, QoS::AtLeastOnce, false, payload.to_owned(), properties)
+            .await
+            .unwrap();
     }
 }
 

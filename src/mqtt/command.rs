@@ -60,8 +60,8 @@ pub(super) fn question(
     let refused = |to, words| Refused { to, ask: ask.clone(), words };
     let to = address(envelope, topics, settings).map_err(|(to, words)| refused(to, words))?;
     let request = read.and_then(|asked| {
-        let camera = CameraId::new(envelope.camera)
-            .map_err(|_| Refusal::NoCamera(shortened(envelope.camera, ids::MAX_LEN)))?;
+        let camera =
+            CameraId::new(envelope.camera).map_err(|_| Refusal::NoCamera(shortened(envelope.camera, ids::MAX_LEN)))?;
         let request = Request { camera, ask: asked.ask.into(), max_tokens: asked.max_tokens };
         request.check().map(|()| request)
     });
@@ -123,14 +123,18 @@ struct Asked {
 /// A text, or JSON.
 fn read(payload: &[u8]) -> Result<Asked, Refusal> {
     if payload.len() > MAX_PAYLOAD {
-        return Err(Refusal::Unreadable(format!("this has {} bytes, and at most {MAX_PAYLOAD} are read", payload.len())));
+        return Err(Refusal::Unreadable(format!(
+            "this has {} bytes, and at most {MAX_PAYLOAD} are read",
+            payload.len()
+        )));
     }
     let text = std::str::from_utf8(payload)
         .map_err(|error| Refusal::Unreadable(format!("this is no UTF-8 from byte {} on", error.valid_up_to())))?;
     let text = text.trim();
     let asked = if text.starts_with('{') {
         // The words of an error name keys that may be as long as the payload.
-        let unreadable = |error: serde_json::Error| Refusal::Unreadable(shortened(&error.to_string(), SHOWN_CHARACTERS));
+        let unreadable =
+            |error: serde_json::Error| Refusal::Unreadable(shortened(&error.to_string(), SHOWN_CHARACTERS));
         serde_json::from_str(text).map_err(unreadable)?
     } else {
         Asked { ask: text.to_owned(), max_tokens: None }
@@ -269,7 +273,9 @@ mod tests {
                 false
             }
         };
-        for topic in ["eyewitness/garage/door/answer", "eyewitness/garage/door/answer/me", "eyewitness/garage/door/answer/a/b"] {
+        for topic in
+            ["eyewitness/garage/door/answer", "eyewitness/garage/door/answer/me", "eyewitness/garage/door/answer/a/b"]
+        {
             assert!([&settings(), &open, &careless].iter().all(|settings| goes(settings, topic)), "{topic}");
         }
         for topic in ["flows/answers/me", "flows/answers/a/b"] {
@@ -295,7 +301,10 @@ mod tests {
             "anywhere",
             &long,
         ] {
-            assert!(![&settings(), &open, &careless, &discovery].iter().any(|settings| goes(settings, topic)), "{topic}");
+            assert!(
+                ![&settings(), &open, &careless, &discovery].iter().any(|settings| goes(settings, topic)),
+                "{topic}"
+            );
         }
     }
 

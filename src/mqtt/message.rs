@@ -270,7 +270,8 @@ mod tests {
     #[test]
     fn a_picture_says_where_it_belongs() {
         let event = EventId(ulid::Ulid::from_string("01JD0000000000000000000000").unwrap());
-        let picture = Snapshot { jpeg: Bytes::from_static(b"jpeg"), name: format!("{event}-7"), event, seq: 7, at: at() };
+        let picture =
+            Snapshot { jpeg: Bytes::from_static(b"jpeg"), name: format!("{event}-7"), event, seq: 7, at: at() };
         let said = snapshot(&topics(), &CameraId::new("c").unwrap(), &picture);
         assert_eq!((said.topic.as_str(), said.retain, &*said.payload), ("p/n/c/snapshot", true, &b"jpeg"[..]));
         let user = [

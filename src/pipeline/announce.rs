@@ -34,6 +34,7 @@ pub(super) fn announce(audience: &dyn Audience, event: &Event) {
         r#type = event.kind.name(),
         confidence = event.confidence.map(two_digits),
         total_ms = event.timing_ms.map(|timing| timing.total.round()),
+        alert = alert(event),
         reason = event.reason,
         "{}",
         event.description.as_deref().unwrap_or("(no words)")
@@ -41,6 +42,12 @@ pub(super) fn announce(audience: &dyn Audience, event: &Event) {
     // For whoever holds what was announced against what arrived.
     debug!(camera, seq = event.seq, id = %event.id, "kept");
     audience.event(event);
+}
+
+/// The rules that have just turned on, if any.
+fn alert(event: &Event) -> Option<String> {
+    let rules: Vec<_> = event.alert.iter().map(crate::ids::RuleId::as_str).collect();
+    (!rules.is_empty()).then(|| rules.join(", "))
 }
 
 /// For the log; the event itself keeps four.

@@ -107,8 +107,7 @@ async fn what_an_earlier_run_announced_is_taken_back() {
         stranger.publish(topic, QoS::AtLeastOnce, true, lamp).await.unwrap();
     }
     // The next run has neither the yard nor the dog.
-    let mut daemon =
-        Daemon::with_rules(announcing(broker.port()), rules(&[("door", &[("cat", State::On, 0.9)])]));
+    let mut daemon = Daemon::with_rules(announcing(broker.port()), rules(&[("door", &[("cat", State::On, 0.9)])]));
     daemon.connected().await;
     wait_for(&mut subscriber, "no yard", YARD, Value::is_null).await;
     wait_for(&mut subscriber, "no dog", DOOR, |said| has(said, "rule_cat") && !has(said, "rule_dog")).await;

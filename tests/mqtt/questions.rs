@@ -133,7 +133,8 @@ async fn questions_that_make_no_sense_are_answered_in_words() {
         assert_eq!(refused.properties.correlation_data.as_deref(), Some(&data[..]));
     }
     assert!(clerk.asked.lock().unwrap().is_empty());
-    let strange = |m: &Message| m.topic == "anywhere" || m.topic.starts_with("flows") || m.topic.starts_with("homeassistant");
+    let strange =
+        |m: &Message| m.topic == "anywhere" || m.topic.starts_with("flows") || m.topic.starts_with("homeassistant");
     assert!(!subscriber.messages().iter().any(strange));
     // And all goes on as before.
     ask(&stranger, ASK, "Is there a dog?").await;

@@ -42,7 +42,9 @@ pub(crate) fn rules(of: &[(&str, &[(&str, State, f32)])]) -> RuleStates {
         p: Some(p),
         at,
     };
-    Arc::new(of.iter().map(|(camera, rules)| (CameraId::new(camera).unwrap(), rules.iter().map(rule).collect())).collect())
+    Arc::new(
+        of.iter().map(|(camera, rules)| (CameraId::new(camera).unwrap(), rules.iter().map(rule).collect())).collect(),
+    )
 }
 
 /// The topics that the broker keeps something on, as a newcomer is told.
@@ -151,8 +153,7 @@ async fn rules_are_said_as_they_stand_and_taken_back() {
 #[tokio::test]
 async fn everything_is_said_again_to_a_broker_that_has_forgotten_it() {
     let mut broker = Mosquitto::start(&crate::Options { extra: "persistence false\n".into(), ..Default::default() });
-    let mut daemon =
-        Daemon::with_rules(settings(broker.port()), rules(&[("door", &[("parcel", State::Off, 0.1)])]));
+    let mut daemon = Daemon::with_rules(settings(broker.port()), rules(&[("door", &[("parcel", State::Off, 0.1)])]));
     daemon.connected().await;
     daemon.append([1]).await;
     daemon.delivered().await;
@@ -161,7 +162,8 @@ async fn everything_is_said_again_to_a_broker_that_has_forgotten_it() {
     broker.restart();
     daemon.connected().await;
     let mut subscriber = Subscriber::start(broker.port()).await;
-    let about = ["status", "enabled/state", "description", "rule/parcel"].map(|it| format!("eyewitness/garage/door/{it}"));
+    let about =
+        ["status", "enabled/state", "description", "rule/parcel"].map(|it| format!("eyewitness/garage/door/{it}"));
     subscriber
         .wait_for("all that is retained", SOON, |all| {
             let said = |topic: &str| all.iter().any(|m| m.topic == topic);
@@ -253,7 +255,8 @@ async fn what_an_earlier_run_kept_about_others_is_taken_back() {
     let mut daemon = Daemon::with_rules(pictures, known);
     daemon.connected().await;
     let own = ["status", "door/status", "door/enabled/state", "door/rule/parcel"].map(|it| format!("garage/{it}"));
-    let mut wanted: Vec<_> = own.into_iter().chain(others.map(str::to_owned)).map(|it| format!("eyewitness/{it}")).collect();
+    let mut wanted: Vec<_> =
+        own.into_iter().chain(others.map(str::to_owned)).map(|it| format!("eyewitness/{it}")).collect();
     wanted.sort();
     let mut seen = kept(&broker).await;
     for _ in 0..20 {

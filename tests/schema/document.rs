@@ -49,7 +49,9 @@ impl Document {
 
     /// Every kind of message on every channel.
     pub fn kinds(&self) -> BTreeSet<(String, String)> {
-        let kinds = |channel: &Channel| channel.kinds.iter().map(|kind| (channel.name.clone(), kind.name.clone())).collect::<Vec<_>>();
+        let kinds = |channel: &Channel| {
+            channel.kinds.iter().map(|kind| (channel.name.clone(), kind.name.clone())).collect::<Vec<_>>()
+        };
         self.channels.iter().flat_map(kinds).collect()
     }
 
@@ -148,7 +150,9 @@ pub fn closed(mut schema: Value) -> Value {
 fn close(value: &mut Value) {
     match value {
         Value::Object(map) => {
-            if map.get("properties").is_some_and(Value::is_object) && map.get("type").is_some_and(|kind| kind == "object") {
+            if map.get("properties").is_some_and(Value::is_object)
+                && map.get("type").is_some_and(|kind| kind == "object")
+            {
                 map.entry("additionalProperties").or_insert(false.into());
             }
             map.values_mut().for_each(close);

@@ -26,7 +26,9 @@ impl Session<'_> {
         self.questions.ended();
         let now = self.inputs.clock.now();
         if self.pictures.ended(reason.hung_up(), now, &mut self.past.memory.pictures) {
-            warn!("the broker hangs up over pictures, or so it seems: none are sent to it any more; set a smaller `snapshot_width` in [mqtt]");
+            warn!(
+                "the broker hangs up over pictures, or so it seems: none are sent to it any more; set a smaller `snapshot_width` in [mqtt]"
+            );
         }
         if let Some(Purpose::Row(letter)) = self.window.first_unanswered().map(|sent| &sent.purpose)
             && reason.blames_message()

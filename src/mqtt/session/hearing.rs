@@ -43,7 +43,9 @@ impl Session<'_> {
         let deaf = answer.return_codes.iter().skip(COMMANDS.start).take(COMMANDS.len()).any(refused);
         if deaf && !std::mem::replace(&mut self.past.memory.deaf_said, true) {
             let [ask, set] = self.topics.commands();
-            info!("the broker does not let us read `{ask}` and `{set}`: no question or command is heard; its access rules say who may");
+            info!(
+                "the broker does not let us read `{ask}` and `{set}`: no question or command is heard; its access rules say who may"
+            );
         }
     }
 
@@ -106,8 +108,7 @@ impl Session<'_> {
             return;
         }
         let (list, rules) = (self.list.borrow().clone(), self.rules.borrow().clone());
-        let heard =
-            Heard { topic, payload: &publish.payload, retained: publish.retain, now: self.inputs.clock.now() };
+        let heard = Heard { topic, payload: &publish.payload, retained: publish.retain, now: self.inputs.clock.now() };
         if let Some(say) = self.announcer.heard(heard, &list, &rules) {
             self.say(say.map(|message| (message, Purpose::State)));
         } else if publish.retain {

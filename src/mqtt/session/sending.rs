@@ -98,7 +98,9 @@ impl Session<'_> {
         }
         if self.pictures.too_large(&mut self.past.memory.pictures) {
             warn!(
-                topic = picture.topic, bytes, max = self.max_packet,
+                topic = picture.topic,
+                bytes,
+                max = self.max_packet,
                 "a picture is larger than the broker takes and stays here: set a smaller `snapshot_width` in [mqtt], or raise \
                  the broker's maximum packet size"
             );
@@ -142,7 +144,8 @@ impl Session<'_> {
         }
         // The picture first: whoever is rung up by the event finds it there.
         let newest = self.snapshots.borrow().clone();
-        if let Some(picture) = self.pictures.of(event, &newest, &self.topics).filter(|_| !self.past.isolation.careful()) {
+        if let Some(picture) = self.pictures.of(event, &newest, &self.topics).filter(|_| !self.past.isolation.careful())
+        {
             self.send_picture(picture)?;
         }
         self.send(message, Purpose::Row(Letter::new(offer.row, event)))?;
