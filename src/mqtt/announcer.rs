@@ -110,7 +110,7 @@ impl Announcer {
         let Heard { topic, payload, retained, now } = heard;
         if topic == discovery::birth(&self.prefix) {
             // Retained, it was said before we came; what we say then Home Assistant hears anyway.
-            if &payload[..] == b"online" && !retained && self.shown {
+            if &payload[..] == b"online" && !retained && self.shown && self.due.is_none() {
                 debug!("Home Assistant has started: it is told of the cameras again");
                 self.due = Some(now.plus(SPREAD.mul_f64(fastrand::f64())));
             }

@@ -103,7 +103,7 @@ fn forbidden(topic: &str, own: &str, settings: &Settings) -> Option<String> {
         "" => "is empty",
         t if t.contains(['+', '#']) => "holds a wildcard",
         t if t.starts_with('$') => "belongs to the broker",
-        t if t.chars().any(char::is_control) => "holds a control character",
+        t if t.chars().any(is_refused) => "holds a character that brokers refuse",
         t if t == own || below(own) => return None,
         // Whatever the config allows: nobody speaks through us on topics that we and others speak on.
         _ if below(&settings.prefix) || below(&settings.home_assistant.prefix) => "is not allowed",
@@ -111,6 +111,11 @@ fn forbidden(topic: &str, own: &str, settings: &Settings) -> Option<String> {
         _ => "is not allowed",
     };
     Some(why.to_owned())
+}
+
+/// Brokers may hang up over these: control characters and what Unicode says is no character.
+fn is_refused(c: char) -> bool {
+    c.is_control() || u32::from(c) & 0xfffe == 0xfffe || ('\u{fdd0}'..='\u{fdef}').contains(&c)
 }
 
 #[derive(Debug, PartialEq, Eq, Deserialize)]
@@ -289,6 +294,9 @@ mod tests {
             "flows/answers/+",
             "flows/answers/#",
             "flows/answers/a\nb",
+            "flows/answers/\u{ffff}",
+            "flows/answers/\u{1fffe}",
+            "flows/answers/\u{fdd0}",
             "$SYS/broker",
             "$share/x/flows/answers/me",
             "eyewitness/garage/door/status",

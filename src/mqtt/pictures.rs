@@ -69,9 +69,14 @@ impl Pictures {
         }
     }
 
+    /// Whether one may leave.
+    pub(super) fn is_due(&self) -> bool {
+        self.leaving < AT_A_TIME && !self.due.is_empty()
+    }
+
     /// The picture that leaves next, if one is due and there is room for it.
     pub(super) fn next(&mut self, newest: &Snapshots, topics: &Topics) -> Option<Message> {
-        while self.leaving < AT_A_TIME {
+        while self.is_due() {
             let camera = self.due.pop_front()?;
             if let Some(picture) = newest.get(&camera) {
                 return Some(self.leaves(&camera, picture, topics));

@@ -213,3 +213,23 @@ async fn a_desk_that_fails_costs_one_answer() {
     assert_eq!(answers(&mut subscriber, ANSWER, 2).await[1].json["text"], "You asked: Is there a dog?");
     daemon.stop().await;
 }
+
+#[tokio::test]
+async fn access_rules_may_forbid_questions() {
+    // Written to by anybody, read by nobody but the subscriber of this test.
+    let users = vec![("box", "b"), ("eye", "e")];
+    let acl = "user box\ntopic write eyewitness/#\ntopic read eyewitness/garage/status\nuser eye\ntopic readwrite #\n";
+    let broker = Mosquitto::start(&Options { users, acl: Some(acl.into()), ..Options::default() });
+    let mut options = rumqttc::v5::MqttOptions::new("eye", "127.0.0.1", broker.port());
+    options.set_credentials("eye", "e");
+    let mut subscriber = Subscriber::with_options(options).await;
+    let clerk = Arc::new(Clerk::echo());
+    let settings = Settings { username: Some("box".into()), password: Some("b".into()), ..settings(broker.port()) };
+    let mut daemon = Daemon::with_desk(settings, clerk.clone());
+    daemon.connected().await;
+    daemon.append(1..=3).await;
+    wait_for_events(&mut subscriber, 3).await;
+    daemon.delivered().await;
+    assert_eq!((daemon.outbox.stats().refused_total, daemon.connection.borrow().connects_total), (0, 1));
+    daemon.stop().await;
+}

@@ -81,7 +81,7 @@ impl Session<'_> {
 
     fn send_pictures(&mut self) -> Result<(), Reason> {
         // While a broker hangs up over something, it is not to be a picture that nobody acknowledges.
-        if self.past.isolation.careful() || !self.backlog.is_empty() {
+        if self.past.isolation.careful() || !self.backlog.is_empty() || !self.pictures.is_due() {
             return Ok(());
         }
         let newest = self.snapshots.borrow().clone();
@@ -143,9 +143,9 @@ impl Session<'_> {
             return Ok(());
         }
         // The picture first: whoever is rung up by the event finds it there.
+        let wanted = event.snapshot.is_some() && !self.past.isolation.careful() && self.retained.has(&event.camera);
         let newest = self.snapshots.borrow().clone();
-        if let Some(picture) = self.pictures.of(event, &newest, &self.topics).filter(|_| !self.past.isolation.careful())
-        {
+        if let Some(picture) = self.pictures.of(event, &newest, &self.topics).filter(|_| wanted) {
             self.send_picture(picture)?;
         }
         self.send(message, Purpose::Row(Letter::new(offer.row, event)))?;
