@@ -20,6 +20,8 @@ mod reload;
 mod replay;
 #[path = "cli/reports.rs"]
 mod reports;
+#[path = "cli/rules.rs"]
+mod rules;
 #[path = "cli/secrets.rs"]
 mod secrets;
 mod support;

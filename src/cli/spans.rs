@@ -78,8 +78,10 @@ impl Spans {
 
     /// Where the answer becomes another one. Neighbours that say the same have no change between them.
     fn changes(&self) -> impl Iterator<Item = f64> {
-        let ends = self.named().into_iter().flat_map(|(_, span)| span).filter(|end| *end > 0.0);
-        ends.filter(|end| self.exactly(end - ROUNDING) != self.exactly(end + ROUNDING))
+        let mut ends: Vec<_> = self.named().into_iter().flat_map(|(_, span)| span).filter(|end| *end > 0.0).collect();
+        ends.sort_by(f64::total_cmp);
+        ends.dedup();
+        ends.into_iter().filter(|end| self.exactly(end - ROUNDING) != self.exactly(end + ROUNDING))
     }
 
     fn named(&self) -> Vec<(&'static str, [f64; 2])> {

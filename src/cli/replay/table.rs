@@ -56,7 +56,7 @@ fn rules(rules: &[RuleVerdict]) -> String {
             _ => "  not calibrated",
         };
         text.push_str(&format!(
-            "  {:<width$}  {:>7}  {:>6}  {:>6}  {:>7}  {:>7}  {:>9}  {:>7}  {:>5.3}{note}\n",
+            "  {:<width$}  {:>7}  {:>6}  {:>6}  {:>7}  {:>7}  {:>9}  {:>7}  {:>5}{note}\n",
             verdict.rule,
             score.answers(),
             score.yes(),
@@ -65,7 +65,7 @@ fn rules(rules: &[RuleVerdict]) -> String {
             share(score.unsure_rate()),
             share(score.precision()),
             share(score.recall()),
-            score.ece,
+            if score.answers() == 0 { "-".to_owned() } else { format!("{:.3}", score.ece) },
         ));
     }
     text
@@ -207,7 +207,12 @@ mod tests {
 
     #[test]
     fn rules_have_a_line_each() {
-        insta::assert_snapshot!(rules(&super::super::ruled::tests::judged(false)), @r"");
+        insta::assert_snapshot!(rules(&super::super::ruled::tests::judged(false)), @r"
+
+        rule    answers     yes      no    wrong   unsure  precision   recall    ECE
+        never         0       0       0        -        -          -        -      -  never asked: has the config such a rule?
+        person        9       4       5   22.2 %   11.1 %     66.7 %   50.0 %  0.228  not calibrated
+        ");
         assert_eq!(rules(&[]), "");
         let three = Sentences { checked: 12, corrected: 3, doubtful: 1 };
         assert_eq!(

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::labels::{Clip, Labels};
+use super::labels::{Clip, Labels, MOST_FRAMES};
 use crate::cli::failure::{Failure, chain};
 use crate::cli::replay::{Bar, clip_time};
 use crate::clock::Clock;
@@ -106,6 +106,10 @@ impl Asker<'_> {
                 all.left_out += 1;
                 continue;
             };
+            if all.asked.len() as f64 > MOST_FRAMES {
+                let clip = clip.path.display();
+                return Err(Failure::usage(format!("`{clip}` is longer than it says: look at it less often (`every`, `--every`)")));
+            }
             let place = format!("{} {}", name(&clip.path), clip_time(second));
             let p = self.ask(&clip.ask, frame.picture, &place).await?;
             last = clip.spans.stretch(second);

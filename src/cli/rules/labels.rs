@@ -14,7 +14,7 @@ use crate::files;
 /// Labels of thousands of pictures.
 const LARGEST: u64 = 16 << 20;
 /// More pictures take hours and teach nothing more.
-const MOST_FRAMES: f64 = 20_000.0;
+pub(super) const MOST_FRAMES: f64 = 20_000.0;
 /// More problems than these are only counted.
 const MOST_PROBLEMS: usize = 20;
 

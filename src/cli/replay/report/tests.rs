@@ -75,6 +75,45 @@ fn what_comes_from_outside_stays_text() {
 }
 
 #[test]
+fn what_was_corrected_shows_both_sentences() {
+    let page = page(&[short("door.toml", 0.5)], None).replace('\u{a0}', " ");
+    assert_eq!(page.matches("<del>Not this: The man sits down at the table.</del></p><p class=\"words\">").count(), 3);
+    assert!(!page.contains("<del>Not this: A man"), "a start went out as it was said first");
+    assert!(page.contains("3 sentences were corrected.") && page.contains("person? 98 %"));
+    let cost = page.split("<table class=\"cost\">").nth(1).unwrap().split("</table>").next().unwrap();
+    let cell =
+        |name: &str| cost.split(name).nth(1).unwrap().split("<td class=\"n\">").nth(1).unwrap().split('<').next();
+    assert_eq!((cell("sentences asked back"), cell("of those corrected")), (Some("6"), Some("3")));
+}
+
+#[test]
+fn rules_have_a_table_and_their_wrong_frames() {
+    let page = page(&[short("door.toml", 0.5)], None).replace('\u{a0}', " ");
+    let table = page.split("<table class=\"rules\">").nth(1).unwrap().split("</table>").next().unwrap();
+    for part in [
+        "never asked",
+        "Is there a person?",
+        "not calibrated, 1 not labelled",
+        "<td class=\"n bad\">22 %</td>",
+        "67 %",
+        "50 %",
+    ] {
+        assert!(table.contains(part), "{part}: {table}");
+    }
+    let frames =
+        page.split("Where <code>person</code> was wrong or unsure").nth(1).unwrap().split("</ol>").next().unwrap();
+    assert_eq!(
+        (frames.matches("<li class=\"card wrong\"").count(), frames.matches("<li class=\"card unsure\"").count()),
+        (2, 1)
+    );
+    assert_eq!(frames.matches("src=\"data:image/jpeg;base64,/9j/").count(), 3, "JPEGs");
+    assert!(frames.contains("<b>said yes</b>, 90 % yes; right is no"), "{frames}");
+    assert!(frames.contains("title=\"what the rule is about\""));
+    // Labels that know no rule show nothing of it.
+    assert!(!self::page(&[quiet()], None).contains("held against what is right"));
+}
+
+#[test]
 fn the_counters_add_up() {
     let run = short("door.toml", 0.5);
     let frames: u64 = Outcome::ALL.iter().map(|outcome| run.count(*outcome)).sum();

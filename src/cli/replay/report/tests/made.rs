@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::super::super::record::{About, Recorder, Run, Truth, Visit};
+use super::super::super::ruled::tests::judged;
 use crate::clock::Moment;
 use crate::event::{Cause, Event, Kind, RuleAnswer, Schema, Source, YesNo};
 use crate::frame::{Colour, Frame, Matrix, Picture, PixelFormat, Range};
@@ -69,8 +70,10 @@ impl Told {
         self.recorder.chosen(&self.camera, &candidate, start);
         self.recorder.settled(&self.camera, &settled);
         let timing = Timing { total: Duration::from_millis(110), ..Timing::default() };
+        // What goes on was said in another way first.
+        let before = words.filter(|_| !start).map(|words| format!("Not this: {words}"));
         let answer = Answer {
-            text: String::new(),
+            text: words.unwrap_or_default().to_owned(),
             token_ids: Vec::new(),
             confidence: 0.6,
             tokens: 12,
@@ -79,6 +82,9 @@ impl Told {
             likeness: None,
             nearest: None,
             recalled: false,
+            corrections: u32::from(before.is_some()),
+            checked: words.iter().map(|_| ("person".into(), 0.98)).collect(),
+            before,
             ..Answer::default()
         };
         self.recorder.answered(&self.camera, &answer);
@@ -107,7 +113,7 @@ impl Told {
             region: None,
             rules: if words.is_some() { rules.into() } else { BTreeMap::new() },
             alert: Vec::new(),
-            checked: BTreeMap::new(),
+            checked: words.iter().map(|_| ("person".to_owned(), 0.98)).collect(),
             snapshot: None,
             timing_ms: None,
             replayed: false,
@@ -173,6 +179,7 @@ pub(super) fn short(name: &str, sensitivity: f64) -> Run {
         merged: false,
     };
     run.truth = Some(Truth { visits: visits.map(visit).to_vec(), invented: Vec::new() });
+    run.rules = judged(true);
     run
 }
 
@@ -199,6 +206,8 @@ pub(super) fn evil() -> Run {
     let mut run = told.finish(EVIL, EVIL, text, 5.0);
     let visit = Visit { from: 0.5, to: 4.0, who: EVIL.into(), delay: Some(0.5), events: 2, merged: false };
     run.truth = Some(Truth { visits: vec![visit], invented: vec![] });
+    run.rules = judged(true);
+    run.rules.iter_mut().filter(|verdict| !verdict.ask.is_empty()).for_each(|verdict| verdict.ask = EVIL.into());
     run
 }
 
