@@ -108,7 +108,9 @@ impl Asker<'_> {
             };
             if all.asked.len() as f64 > MOST_FRAMES {
                 let clip = clip.path.display();
-                return Err(Failure::usage(format!("`{clip}` is longer than it says: look at it less often (`every`, `--every`)")));
+                return Err(Failure::usage(format!(
+                    "`{clip}` is longer than it says: look at it less often (`every`, `--every`)"
+                )));
             }
             let place = format!("{} {}", name(&clip.path), clip_time(second));
             let p = self.ask(&clip.ask, frame.picture, &place).await?;
