@@ -4,18 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smallvec::{SmallVec, smallvec};
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::lanes::Report;
 use super::rulings::{self, Ruling, Sheet};
 use super::story::{Said, Sight};
-use super::{Analyst, Ask, Listener, Told};
+use super::{Analyst, Ask, Listener, Teller, Told};
 use crate::event::{Cause, Kind};
 use crate::frame::Frame;
 use crate::gate::EndReason;
 use crate::rules::Places;
 use crate::units::Polygon;
-use crate::vlm::Question;
+use crate::vlm::{AskError, Question};
 
 impl<A: Ask> Analyst<A> {
     /// Asks the rules whose time has come. If an alerting one turns on, that is told, with words.
@@ -81,8 +81,11 @@ impl<A: Ask> Analyst<A> {
             question.asks.clone_from(&sheet.asks);
             question.masks = masks(&question, sheet.mask.as_ref());
             match self.model.ask(question).await {
-                Ok(answer) => all.extend(self.tellers[lane].rulings.heard(sheet, &answer.p_yes, frame.at)),
-                Err(error) => debug!(frame = frame.seq, %error, "rules were not answered"),
+                Ok(answer) => {
+                    self.tellers[lane].unruled = None;
+                    all.extend(self.tellers[lane].rulings.heard(sheet, &answer.p_yes, frame.at));
+                }
+                Err(error) => self.tellers[lane].not_ruled(&error, frame),
             }
         }
         all
@@ -119,6 +122,19 @@ impl<A: Ask> Analyst<A> {
             rulings.iter().for_each(|ruling| listener.ruled(&teller.camera.id, frame, ruling));
         }
         listener.rules(&teller.camera.id, teller.rulings.now());
+    }
+}
+
+impl Teller {
+    /// Rules were not answered: said once as long as it is for the same reason.
+    fn not_ruled(&mut self, error: &AskError, frame: &Frame) {
+        let why = error.to_string();
+        if self.unruled.as_ref() == Some(&why) {
+            debug!(frame = frame.seq, why, "rules were not answered");
+        } else {
+            warn!(frame = frame.seq, why, "rules were not answered; they stay as they are");
+            self.unruled = Some(why);
+        }
     }
 }
 

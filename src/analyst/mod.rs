@@ -210,6 +210,8 @@ struct Teller {
     story: Story,
     memory: Memory,
     rulings: Rulings,
+    /// Why rules were not answered last, as long as that is so.
+    unruled: Option<String>,
     /// One source per camera: in which order they are served does not change their ids.
     random: fastrand::Rng,
 }
@@ -252,6 +254,7 @@ impl<A: Ask> Analyst<A> {
             story: Story::new(self.node.clone(), camera.id.clone(), listener.last_seq(&camera.id)),
             memory: Memory::new(camera.reuse_for),
             rulings,
+            unruled: None,
             random: self.random.fork(),
             camera,
         }
