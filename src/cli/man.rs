@@ -134,7 +134,7 @@ fn files(roff: &mut Roff) {
     for (name, what) in [
         ("RUST_LOG", "What is logged, as `filter` of `[log]` has it; wins over the config."),
         ("ORT_DYLIB_PATH", "The ONNX Runtime library, if not the one that comes along."),
-        ("EYEWITNESS_PASSWORD", "The broker's password for `eyewitness watch`."),
+        ("EYEWITNESS_PASSWORD", "The broker's password for `eyewitness watch` and `eyewitness ask`."),
     ] {
         roff.control("TP", []);
         roff.text([bold(name)]);

@@ -76,6 +76,14 @@ struct Waiting {
     reply: oneshot::Sender<Result<Reply, Refusal>>,
 }
 
+/// A question that is in the queue, as its asker sees it.
+struct Taken {
+    deadline: Moment,
+    /// As a refusal says it.
+    seconds: u64,
+    answer: oneshot::Receiver<Result<Reply, Refusal>>,
+}
+
 /// What a question is asked about.
 struct Sight {
     frame: Frame,
@@ -141,7 +149,7 @@ impl Questions {
     }
 
     /// Into the queue, or why not.
-    fn take(&self, request: Request) -> Result<(Moment, u64, oneshot::Receiver<Result<Reply, Refusal>>), Refusal> {
+    fn take(&self, request: Request) -> Result<Taken, Refusal> {
         request.check()?;
         let now = self.clock.now();
         let mut state = self.state();
@@ -158,7 +166,7 @@ impl Questions {
         state.waiting.push(camera, Waiting { request, asked: now, deadline, reply }).map_err(|_| Refusal::Busy)?;
         drop(state);
         self.came.notify_one();
-        Ok((deadline, whole_seconds(patience), receiver))
+        Ok(Taken { deadline, seconds: whole_seconds(patience), answer: receiver })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -197,7 +205,7 @@ impl Waiting {
 impl Desk for Questions {
     fn ask(&self, request: Request) -> Answering {
         let mut tally = Tally { metrics: self.metrics.clone(), camera: request.camera.clone(), outcome: "withdrawn" };
-        let (deadline, seconds, answer) = match self.take(request) {
+        let Taken { deadline, seconds, answer } = match self.take(request) {
             Ok(taken) => taken,
             Err(refusal) => {
                 tally.ended(refusal.outcome());
