@@ -1,11 +1,11 @@
 //! A camera's picture to a model's input, on one core: the fused pass, and beside it what it replaced (each plane resized by
-//! `fast_image_resize`, colour converted at the model's size).
+//! `fast_image_resize`, colour converted at the model's size). And a picture for people.
 
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use eyewitness::frame::{Colour, Matrix, Picture, PixelFormat, Range};
-use eyewitness::image::{Filter, Geometry, Preprocessor};
+use eyewitness::image::{Filter, Geometry, Preprocessor, SnapshotSettings, snapshot};
 use eyewitness::units::Region;
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::{U8, U8x2};
@@ -130,6 +130,9 @@ fn pixels(c: &mut Criterion) {
     let mut halves = vec![half::f16::ZERO; lanczos.values()];
     group.bench_function(BenchmarkId::new("fused", "1080p NV12 to 512, Lanczos, written as f16"), |b| {
         b.iter(|| fused.run(black_box(&hd), Region::WHOLE, &[], &mut halves));
+    });
+    group.bench_function(BenchmarkId::new("snapshot", "1080p NV12 to a JPEG of 640"), |b| {
+        b.iter(|| snapshot(black_box(&hd), &[], SnapshotSettings::default()));
     });
     group.finish();
 }

@@ -170,7 +170,6 @@ pub(super) fn shortened(text: &str, most: usize) -> String {
 /// What a question of anybody comes to, for tests that send arbitrary ones: the topic and the words of a refusal, or the topic of
 /// the answer and the question. Nothing here is used while the daemon runs.
 #[doc(hidden)]
-#[must_use]
 pub fn asked(
     payload: &[u8],
     camera: &str,

@@ -51,6 +51,8 @@ impl Questions {
     pub(super) async fn answered(&mut self) {
         match self.answering.join_next_with_id().await {
             Some(Ok((id, answer))) => self.close(id, answer),
+            // Withdrawn when we went.
+            Some(Err(error)) if error.is_cancelled() => _ = self.open.remove(&error.id()),
             Some(Err(error)) => self.close(error.id(), Err(failed(&error))),
             None => std::future::pending().await,
         }
@@ -97,7 +99,6 @@ impl Questions {
     }
 
     fn close(&mut self, id: Id, answered: Result<Reply, Refusal>) {
-        // One that was refused when we went is not known any more.
         let Some(Open { to, request }) = self.open.remove(&id) else { return };
         match answered {
             Ok(reply) => self.wait(answer(to, &reply)),
@@ -135,4 +136,57 @@ fn answer(to: ReturnAddress, payload: &impl Serialize) -> Message {
 fn failed(error: &JoinError) -> Refusal {
     warn!(%error, "the answer to a question failed");
     Refusal::Model("it failed in an unexpected way; the log says more".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::ids::CameraId;
+
+    fn address(correlation: usize) -> ReturnAddress {
+        let correlation = (correlation > 0).then(|| Bytes::from(vec![0xff; correlation]));
+        ReturnAddress { topic: "p/n/c/answer".into(), correlation }
+    }
+
+    #[test]
+    fn answers_that_nobody_takes_are_bounded_in_bytes() {
+        let mut questions = Questions::default();
+        for _ in 0..10_000 {
+            questions.refused(Refused { to: address(1000), ask: Some("Is there a dog?".into()), words: "no".into() });
+        }
+        assert!(questions.bytes <= WAITING && questions.waiting.len() > 900, "{}", questions.waiting.len());
+        assert_eq!(questions.dropped + questions.waiting.len() as u64, 10_000);
+        while questions.next().is_some() {}
+        assert_eq!((questions.bytes, questions.has_answers()), (0, false));
+    }
+
+    #[tokio::test]
+    async fn so_many_are_open_and_the_others_are_refused() {
+        struct Silent;
+        impl Desk for Silent {
+            fn ask(&self, _request: Request) -> crate::ask::Answering {
+                Box::pin(std::future::pending())
+            }
+            fn enable(&self, _camera: &CameraId, _on: bool) -> Result<(), Refusal> {
+                Ok(())
+            }
+        }
+        let mut questions = Questions::default();
+        let request = Request { camera: CameraId::new("c").unwrap(), ask: "Is there a dog?".into(), max_tokens: None };
+        for _ in 0..20 {
+            questions.ask(&Silent, request.clone(), address(0));
+        }
+        assert_eq!((questions.open.len(), questions.waiting.len()), (OPEN, 20 - OPEN));
+        questions.stop();
+        assert_eq!((questions.open.len(), questions.waiting.len()), (0, 20));
+        let last = questions.waiting.back().unwrap();
+        assert_eq!(last.payload, r#"{"error":"Eyewitness is stopping","ask":"Is there a dog?"}"#);
+        // What was withdrawn is nobody's answer any more.
+        for _ in 0..OPEN {
+            questions.answered().await;
+        }
+        assert_eq!(questions.waiting.len(), 20);
+    }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -125,15 +126,18 @@ async fn let_go(outbox: &Outbox, stop: &CancellationToken) {
 fn stats(cameras: watch::Receiver<mqtt::Cameras>, shared: &Shared) -> Arc<dyn Fn() -> Value + Send + Sync> {
     let (metrics, outbox, clock) = (shared.metrics.clone(), shared.outbox.clone(), shared.clock);
     Arc::new(move || {
-        let per_camera: Map<_, _> =
+        let cameras =
             cameras.borrow().iter().map(|(camera, _)| (camera.to_string(), camera_stats(camera, &metrics))).collect();
-        let waiting = outbox.stats();
-        json!({
-            "at": rfc3339(clock.now().wall),
-            "cameras": per_camera,
-            "outbox": {"rows": waiting.rows, "bytes": waiting.bytes, "evicted": waiting.evicted_total},
-            "model_seconds": (metrics.model_time().as_secs_f64() * 1000.0).round() / 1000.0,
-        })
+        counters(clock.now().wall, cameras, &outbox.stats(), metrics.model_time())
+    })
+}
+
+fn counters(at: Timestamp, cameras: Map<String, Value>, waiting: &Stats, model: Duration) -> Value {
+    json!({
+        "at": rfc3339(at),
+        "cameras": cameras,
+        "outbox": {"rows": waiting.rows, "bytes": waiting.bytes, "evicted": waiting.evicted_total},
+        "model_seconds": (model.as_secs_f64() * 1000.0).round() / 1000.0,
     })
 }
 
@@ -166,5 +170,24 @@ mod tests {
         assert!(wedge.moves(&one_gone, false, at(500)));
         assert!(wedge.moves(&Stats { acked_total: 2, ..Stats::default() }, true, at(900)));
         assert!(wedge.moves(&waiting, true, at(901)));
+    }
+
+    /// Every field is in the document that says what is on our topics, and none is missing. All other messages are held against
+    /// it on a broker (`tests/schema.rs`); these come once a minute.
+    #[test]
+    fn the_counters_are_those_of_the_document() {
+        let document: Value = serde_json::from_str(include_str!("../../docs/asyncapi.json")).unwrap();
+        let mut schema = document["components"]["messages"]["stats"]["payload"].clone();
+        for place in ["", "/properties/outbox", "/properties/cameras/additionalProperties"] {
+            schema.pointer_mut(place).unwrap()["additionalProperties"] = false.into();
+        }
+        let metrics = Metrics::new();
+        metrics.frame("door", Outcome::Described.name());
+        let cameras = [("door".to_owned(), camera_stats(&CameraId::new("door").unwrap(), &metrics))];
+        let said = counters(Timestamp::UNIX_EPOCH, cameras.into_iter().collect(), &Stats::default(), Duration::ZERO);
+        let validator = jsonschema::draft7::new(&schema).unwrap();
+        let wrong: Vec<_> = validator.iter_errors(&said).map(|error| error.to_string()).collect();
+        assert!(wrong.is_empty(), "{said}: {wrong:?}");
+        assert!(!validator.is_valid(&json!({"at": said["at"], "cameras": {}, "outbox": {}, "model_seconds": 0})));
     }
 }

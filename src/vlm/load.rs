@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use ort::session::Session;
 
 use super::call::Stop;
-use super::check::Asker;
+use super::check::{Asker, Checking};
 use super::choice::{self, Choice, Device};
 use super::decoder::{Decoder, Keep};
 use super::embed::Embed;
@@ -195,8 +195,14 @@ impl Loader<'_> {
         let label = format!("{}/{}@{}", set.name, precision::label(&set.graphs), provider::name(self.on));
         if asker.on {
             let (known, warnings) = Calibrations::of(&set.folder, self.settings.state.as_deref(), &label);
-            warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+            // Whoever reads them for the rules says so louder.
+            warnings.iter().for_each(|warning| tracing::debug!("{warning}"));
             asker.calibrations = known;
+        } else if !self.settings.things.is_empty() && self.settings.check != Checking::Off {
+            tracing::warn!(
+                "`[[probe]]` has no effect: this model set does not say that asking back helps; `check = \"on\"` in `[model]` asks \
+                 all the same, and `eyewitness models tune` says whether it helps"
+            );
         }
         let info = Info {
             label,

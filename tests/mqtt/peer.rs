@@ -11,8 +11,9 @@ use crate::{Daemon, SOON};
 /// After so long without a packet, the client is taken to wait for us.
 const QUIET: Duration = Duration::from_millis(100);
 
-/// A QoS 1 publication.
+/// A publication.
 pub(crate) struct Publish {
+    /// 0 with QoS 0, which nobody acknowledges.
     pub(crate) packet: u16,
     pub(crate) topic: String,
     /// `Null` if it is empty.
@@ -63,7 +64,7 @@ impl Peer {
             assert_eq!(there, 1, "the client hung up");
             let (kind, body) = self.packet().await;
             match kind >> 4 {
-                3 => return Some(parse(&body)),
+                3 => return Some(parse(kind, &body)),
                 8 => self.granted(&body).await,
                 12 => self.send(&[0xd0, 0]).await,
                 other => panic!("unexpected packet of type {other}"),
@@ -116,6 +117,9 @@ impl Peer {
     }
 
     pub(crate) async fn acknowledge(&mut self, packet: u16) {
+        if packet == 0 {
+            return;
+        }
         let [high, low] = packet.to_be_bytes();
         self.send(&[0x40, 2, high, low]).await;
     }
@@ -146,13 +150,16 @@ impl Peer {
     }
 }
 
-/// Topic, packet id, properties (none), payload.
-fn parse(body: &[u8]) -> Publish {
+/// Topic, packet id unless it is QoS 0, properties (fewer than 128 bytes, passed over), payload.
+fn parse(kind: u8, body: &[u8]) -> Publish {
     let topic_end = 2 + usize::from(u16::from_be_bytes([body[0], body[1]]));
+    let acknowledged = kind & 0x06 != 0;
+    let packet = if acknowledged { u16::from_be_bytes([body[topic_end], body[topic_end + 1]]) } else { 0 };
+    let properties = if acknowledged { topic_end + 2 } else { topic_end };
     Publish {
         topic: String::from_utf8(body[2..topic_end].to_vec()).unwrap(),
-        packet: u16::from_be_bytes([body[topic_end], body[topic_end + 1]]),
-        payload: serde_json::from_slice(&body[topic_end + 3..]).unwrap_or_default(),
+        packet,
+        payload: serde_json::from_slice(&body[properties + 1 + usize::from(body[properties])..]).unwrap_or_default(),
     }
 }
 

@@ -6,7 +6,10 @@ use bytes::Bytes;
 use eyewitness::event::{Event, Kind};
 use eyewitness::ids::CameraId;
 use eyewitness::mqtt::{Settings, Snapshot, Snapshots};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
 
+use crate::peer::Peer;
 use crate::retained::{cameras, kept};
 use crate::support::mosquitto::{Mosquitto, Options};
 use crate::support::subscriber::Subscriber;
@@ -114,4 +117,39 @@ async fn one_that_is_too_large_holds_nothing_up() {
         assert_eq!((stats.refused_total, daemon.connection.borrow().connects_total), (0, 1), "{limit}");
         daemon.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_broker_that_hangs_up_over_pictures_gets_none_any_more() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let daemon = Daemon::start(with_pictures(listener.local_addr().unwrap().port()));
+    daemon.snapshots.send_replace(with_picture(1, 50).1);
+    let mut pictures = 0;
+    let patience = async {
+        loop {
+            let mut peer = Peer::accept(&listener, &[]).await;
+            // Everything else is acknowledged until it is quiet.
+            let hung_up = loop {
+                match peer.publish().await {
+                    Some(publish) if publish.topic == PICTURE => break true,
+                    Some(publish) => peer.acknowledge(publish.packet).await,
+                    None => break false,
+                }
+            };
+            if !hung_up {
+                return peer;
+            }
+            pictures += 1;
+            peer.hang_up();
+        }
+    };
+    let mut peer = timeout(SOON, patience).await.expect("it is left alone with pictures");
+    assert_eq!(pictures, 3);
+    let (event, picture) = with_picture(2, 50);
+    daemon.snapshots.send_replace(picture);
+    daemon.outbox.append(event).await.kept().await;
+    let all = timeout(SOON, peer.drain_until_delivered(&daemon)).await.unwrap();
+    assert!(all.iter().all(|publish| publish.topic != PICTURE));
+    assert_eq!((daemon.outbox.stats().acked_total, daemon.outbox.stats().refused_total), (1, 0));
+    daemon.task.abort();
 }

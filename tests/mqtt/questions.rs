@@ -9,10 +9,12 @@ use eyewitness::mqtt::Settings;
 use rumqttc::v5::AsyncClient;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::PublishProperties;
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use crate::desk::{Clerk, reply};
+use crate::peer::Peer;
 use crate::retained::stranger;
 use crate::support::mosquitto::{Mosquitto, Options};
 use crate::support::subscriber::{Message, Subscriber};
@@ -232,4 +234,29 @@ async fn access_rules_may_forbid_questions() {
     daemon.delivered().await;
     assert_eq!((daemon.outbox.stats().refused_total, daemon.connection.borrow().connects_total), (0, 1));
     daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_broker_that_lets_wildcards_through_gets_no_answer_on_them() {
+    // A real one refuses such a question itself.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let clerk = Arc::new(Clerk::echo());
+    let settings = settings(listener.local_addr().unwrap().port());
+    let daemon = Daemon::with_desk(Settings { response_prefix: Some("flows".into()), ..settings }, clerk.clone());
+    let mut peer = Peer::accept(&listener, &[]).await;
+    peer.drain().await;
+    for topic in ["flows/#", "flows/+/x", "eyewitness/garage/door/answer/#", "$share/x/flows/y", "flows/\u{ffff}", ""] {
+        let length = |bytes: usize| u8::try_from(bytes).unwrap();
+        let properties = [&[0x08, 0, length(topic.len())], topic.as_bytes()].concat();
+        let body =
+            [&[0, length(ASK.len())], ASK.as_bytes(), &[length(properties.len())], &properties, b"Is it?"].concat();
+        peer.send(&[&[0x30, length(body.len())], &body[..]].concat()).await;
+        let answers = peer.drain().await;
+        assert_eq!(answers.iter().map(|answer| answer.topic.as_str()).collect::<Vec<_>>(), [ANSWER], "{topic}");
+        let words = answers[0].payload["error"].as_str().unwrap();
+        assert!(words.starts_with("the response topic ") && words.contains("or below `flows/`"), "{words}");
+    }
+    assert!(clerk.asked.lock().unwrap().is_empty());
+    assert_eq!(daemon.connection.borrow().connects_total, 1);
+    daemon.task.abort();
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::subscriber::Message;
 
-pub struct Document {
+pub(crate) struct Document {
     channels: Vec<Channel>,
 }
 
@@ -26,7 +26,7 @@ struct Kind {
 
 impl Document {
     /// `known`: parameters of addresses with the values that they have here.
-    pub fn new(document: &Value, known: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(document: &Value, known: &[(&str, &str)]) -> Self {
         let document = closed(document.clone());
         let operations = document["operations"].as_object().unwrap();
         let channel = |(name, of): (&String, &Value)| {
@@ -48,7 +48,7 @@ impl Document {
     }
 
     /// Every kind of message on every channel.
-    pub fn kinds(&self) -> BTreeSet<(String, String)> {
+    pub(crate) fn kinds(&self) -> BTreeSet<(String, String)> {
         let kinds = |channel: &Channel| {
             channel.kinds.iter().map(|kind| (channel.name.clone(), kind.name.clone())).collect::<Vec<_>>()
         };
@@ -56,12 +56,12 @@ impl Document {
     }
 
     /// Channels on which something is retained.
-    pub fn retained(&self) -> BTreeSet<String> {
+    pub(crate) fn retained(&self) -> BTreeSet<String> {
         self.channels.iter().filter(|channel| channel.retained).map(|channel| channel.name.clone()).collect()
     }
 
     /// The channel and the kind that a message is of, or what is wrong with it.
-    pub fn check(&self, message: &Message) -> Result<(String, String), String> {
+    pub(crate) fn check(&self, message: &Message) -> Result<(String, String), String> {
         let fitting: Vec<&Channel> = self.channels.iter().filter(|channel| channel.takes(&message.topic)).collect();
         let [channel] = fitting.as_slice() else { return Err(format!("{} channels have its topic", fitting.len())) };
         let tried: Vec<_> = channel.kinds.iter().map(|kind| (kind, kind.check(message))).collect();
@@ -142,7 +142,7 @@ fn valid(schema: &jsonschema::Validator, value: &Value) -> Result<(), String> {
 }
 
 /// The same schema, which takes no field that it does not name: what is said is to be written down.
-pub fn closed(mut schema: Value) -> Value {
+pub(crate) fn closed(mut schema: Value) -> Value {
     close(&mut schema);
     schema
 }

@@ -8,8 +8,10 @@ mod payloads;
 #[cfg(test)]
 mod tests;
 
+use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::args::SchemaOf;
 use super::exit::Exit;
@@ -20,7 +22,7 @@ use crate::event::Event;
 
 pub(super) fn schema(of: SchemaOf) -> Result<Exit, Failure> {
     let text = match of {
-        SchemaOf::Config => pretty(&config::schema()),
+        SchemaOf::Config => pretty(&in_order(config::schema())),
         SchemaOf::Event => pretty(&event()),
         SchemaOf::Mqtt => pretty(&asyncapi::document()),
     };
@@ -28,8 +30,13 @@ pub(super) fn schema(of: SchemaOf) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn event() -> schemars::Schema {
+fn event() -> Schema {
     SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Event>()
+}
+
+/// The same with keywords in the order in which people read them.
+fn in_order(schema: Value) -> Schema {
+    schema.try_into().expect("a schema of an object is an object")
 }
 
 fn pretty(document: &impl Serialize) -> String {

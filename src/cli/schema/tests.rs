@@ -24,6 +24,10 @@ fn the_addresses_are_our_topics() {
         ("event", topics.event(&camera)),
         ("description", topics.description(&camera)),
         ("ruleState", topics.rule(&camera, &rule)),
+        ("snapshot", topics.snapshot(&camera)),
+        ("enabledState", topics.enabled_state(&camera)),
+        ("enabledSet", topics.enabled_set(&camera)),
+        ("answer", topics.answer(camera.as_str())),
     ];
     for (name, topic) in ours {
         let address = CHANNELS.iter().find(|channel| channel.name == name).unwrap().address;

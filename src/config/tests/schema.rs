@@ -33,7 +33,13 @@ fn defaults_and_examples_fit() {
         for key in table.keys {
             for value in [Some(key.example), key.default].into_iter().flatten() {
                 let header = table.header;
-                let line = format!("{} = {value}", key.name);
+                // Certificate and key come together.
+                let other = match key.name {
+                    "client_cert_file" => "\nclient_key_file = \"k.pem\"",
+                    "client_key_file" => "\nclient_cert_file = \"c.pem\"",
+                    _ => "",
+                };
+                let line = format!("{} = {value}{other}", key.name);
                 let camera = "[[camera]]\nid = \"a\"\nurl = \"test://\"\n";
                 let rule = "[[camera.rule]]\nid = \"a\"\nask = \"Is it?\"\n";
                 let text = match header {

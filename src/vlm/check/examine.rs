@@ -51,7 +51,6 @@ impl Asker {
     pub(in crate::vlm) fn new(probes: Option<Probes>, more: &[Thing], checking: Checking) -> Self {
         let probes = probes.unwrap_or_default();
         let negate = probes.negate;
-        // Things in the config are asked wherever they are not turned off: somebody wants them.
         let on = match checking {
             Checking::Auto => probes.check,
             Checking::On => true,
