@@ -94,7 +94,8 @@ pub struct Inputs {
     pub outbox: Arc<Outbox>,
     /// All cameras, also those that are disabled; another list when the config changes.
     pub cameras: watch::Receiver<Cameras>,
-    /// Every rule as it stands.
+    /// Every rule as it stands, also of cameras that are off. All of them are there before [`run`]: one that is not is taken back, and
+    /// its entity leaves Home Assistant.
     pub rules: watch::Receiver<RuleStates>,
     pub snapshots: watch::Receiver<Snapshots>,
     /// Where questions and orders go.
