@@ -19,7 +19,7 @@ What is written is used from the next start of the daemon on. Nothing is written
 
 Examples:
   eyewitness rules fit gate.json -c eyewitness.toml --rule yard/gate --save
-  eyewitness rules fit clips/labels.json --ask 'Is there a person?' --clip door.mp4 --margin 0.5s
+  eyewitness rules fit clips/labels.json --ask 'Is there a person?' --clip door.mp4 --margin 1s
   eyewitness rules fit gate.json --ask 'Is the gate open?' --save /var/lib/eyewitness/calibration.json";
 
 #[derive(Debug, Subcommand)]
@@ -52,8 +52,8 @@ pub(in crate::cli) struct FitArgs {
     /// How often a clip is looked at that does not say it
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = every)]
     pub(super) every: Duration,
-    /// Leave out what is so near to a change from yes to no or back
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = margin)]
+    /// Leave out what is so near to a change from yes to no or back: labels are seldom exact, and a few wrong ones spoil a fit
+    #[arg(long, value_name = "DURATION", default_value = "0.5s", value_parser = margin)]
     pub(super) margin: Duration,
     /// Write the calibration: into the `state` folder, beside the `model`, or into a file or folder
     #[arg(long, value_name = "state|model|PATH", num_args = 0..=1, default_missing_value = "state")]
