@@ -126,6 +126,12 @@ impl Engine {
             for &thing in sentence.named.iter().filter(|thing| evidence.contradicts(**thing)) {
                 news |= ruled_out.add(self.asker.tokens(thing, &self.prompts));
             }
+            // A dog for the man, a cat for the dog: the last try may name only what is known to be there.
+            if news && said.len() + 1 == AGAIN {
+                for thing in (0..self.asker.len()).filter(|thing| p[*thing].is_none()) {
+                    ruled_out.add(self.asker.tokens(thing, &self.prompts));
+                }
+            }
             said.push((spoken, text));
             sentences.push(sentence);
             if !news || said.len() > AGAIN {
