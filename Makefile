@@ -5,7 +5,7 @@ CARGO ?= cargo
 
 export ORT_DYLIB_PATH ?= $(CURDIR)/.cache/onnxruntime/libonnxruntime.so
 
-.PHONY: help rust setup demo build test torture outage soak fuzz fuzz-targets deny lint fmt bench bench-compare bench-peers trust gate-instructions deb deb-test deb-boot-test clean
+.PHONY: help rust setup demo build test torture outage soak fuzz fuzz-targets deny lint fmt bench bench-compare bench-peers trust gate-instructions deb deb-test deb-boot-test home-assistant-check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
@@ -90,6 +90,9 @@ deb-test: setup ## install, use, upgrade, remove and purge the package in a fres
 
 deb-boot-test: setup ## boot that folder in namespaces and test the service under a real systemd (root)
 	@scripts/deb-boot-test.sh $(ARGS)
+
+home-assistant-check: build ## show the daemon to a real Home Assistant in a folder, and look at what it makes of it (root, EYEWITNESS_CLIPS; fetches 1.5 GB once)
+	@scripts/home-assistant-check.sh $(ARGS)
 
 clean: ## remove what was built and fetched
 	$(CARGO) clean

@@ -1,5 +1,7 @@
 //! What brokers keep: said in full when a connection begins, and then whatever changes.
 
+use std::time::Duration;
+
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::Filter;
 
@@ -15,6 +17,9 @@ pub(super) const NO_EARS: u32 = 2;
 
 /// Where the topics of commands stand among those that are subscribed to.
 pub(super) const COMMANDS: std::ops::Range<usize> = 1..3;
+
+/// From an announcement to the counters: Home Assistant subscribes to what it has learnt of.
+const STATS_AFTER: Duration = Duration::from_secs(2);
 
 impl Session<'_> {
     /// The retained state, which the broker may have lost or the will have overwritten.
@@ -75,6 +80,10 @@ impl Session<'_> {
     pub(super) fn announce(&mut self) {
         let (list, rules) = (self.list.borrow().clone(), self.rules.borrow().clone());
         let messages = self.announcer.announce(&list, &rules, &mut self.past.memory.announced);
+        // Counters are not retained: whoever has just learnt of them shall not wait for a minute.
+        if !messages.is_empty() {
+            self.stats_at = self.stats_at.min(self.inputs.clock.now().plus(STATS_AFTER));
+        }
         self.say(messages.into_iter().map(|message| (message, Purpose::State)));
     }
 
