@@ -126,13 +126,13 @@ async fn let_go(outbox: &Outbox, stop: &CancellationToken) {
 fn stats(cameras: watch::Receiver<mqtt::Cameras>, shared: &Shared) -> Arc<dyn Fn() -> Value + Send + Sync> {
     let (metrics, outbox, clock) = (shared.metrics.clone(), shared.outbox.clone(), shared.clock);
     Arc::new(move || {
-        let cameras =
+        let cameras: Map<_, _> =
             cameras.borrow().iter().map(|(camera, _)| (camera.to_string(), camera_stats(camera, &metrics))).collect();
-        counters(clock.now().wall, Value::Object(cameras), &outbox.stats(), metrics.model_time())
+        counters(clock.now().wall, &cameras, &outbox.stats(), metrics.model_time())
     })
 }
 
-fn counters(at: Timestamp, cameras: Value, waiting: &Stats, model: Duration) -> Value {
+fn counters(at: Timestamp, cameras: &Map<String, Value>, waiting: &Stats, model: Duration) -> Value {
     json!({
         "at": rfc3339(at),
         "cameras": cameras,
@@ -184,7 +184,7 @@ mod tests {
         let metrics = Metrics::new();
         metrics.frame("door", Outcome::Described.name());
         let cameras = [("door".to_owned(), camera_stats(&CameraId::new("door").unwrap(), &metrics))];
-        let said = counters(Timestamp::UNIX_EPOCH, Map::from_iter(cameras).into(), &Stats::default(), Duration::ZERO);
+        let said = counters(Timestamp::UNIX_EPOCH, &Map::from_iter(cameras), &Stats::default(), Duration::ZERO);
         let validator = jsonschema::draft7::new(&schema).unwrap();
         let wrong: Vec<_> = validator.iter_errors(&said).map(|error| error.to_string()).collect();
         assert!(wrong.is_empty(), "{said}: {wrong:?}");

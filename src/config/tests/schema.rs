@@ -49,7 +49,14 @@ fn defaults_and_examples_fit() {
                     "[[camera.rule]]" if ["id", "ask"].contains(&key.name) => format!("{camera}{rule}"),
                     "[[camera.rule]]" => format!("{camera}{rule}{line}\n"),
                     "[camera.gate]" => format!("{camera}{header}\n{line}\n"),
-                    "[mqtt]" if key.name != "url" => format!("{header}\nurl = \"mqtt://a\"\n{line}\n{camera}"),
+                    "[mqtt]" if key.name != "url" => {
+                        let pair = match key.name {
+                            "client_cert_file" => "client_key_file = \"/key.pem\"",
+                            "client_key_file" => "client_cert_file = \"/cert.pem\"",
+                            _ => "",
+                        };
+                        format!("{header}\nurl = \"mqtt://a\"\n{line}\n{pair}\n{camera}")
+                    }
                     _ => continue,
                 };
                 assert_eq!(misfit(&text), None, "{text}");
