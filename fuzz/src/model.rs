@@ -9,13 +9,14 @@ use super::files;
 use super::input::Input;
 
 /// In the order in which an input holds them.
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "config.json",
     "preprocessor_config.json",
     "processor_config.json",
     "generation_config.json",
     "chat_template.jinja",
     "tokenizer.json",
+    "probes.json",
 ];
 
 pub(crate) fn run(data: &[u8]) {
