@@ -1,7 +1,7 @@
 //! Real traffic against what `eyewitness schema` prints: the program with the default model on a film, a real broker that dies and
 //! comes back, a question, a switch. Every message must be in the document, and everything in the document must have been said.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends at what it did not expect")]
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
 
 #[path = "schema/document.rs"]
 mod document;

@@ -307,7 +307,7 @@ fn a_lane_goes_to_another_camera_only_when_nothing_of_the_first_is_left() {
     // Who comes back before anybody else came is not in anybody's way.
     lanes.leave(0);
     lanes.change(0, terms.clone(), allowance(6000.0));
-    assert_eq!(lanes.enter(terms.clone(), allowance(6000.0), None), 4);
+    assert_eq!(lanes.enter(terms, allowance(6000.0), None), 4);
     assert_eq!(lanes.pop(at(2.0)).map(|delivery| delivery.lane), None);
 }
 

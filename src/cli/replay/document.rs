@@ -79,7 +79,7 @@ fn rule(verdict: &RuleVerdict) -> Value {
     let mut document = score_json(&verdict.score());
     if let Some(fields) = document.as_object_mut() {
         fields.insert("rule".into(), verdict.rule.as_str().into());
-        fields.insert("ask".into(), (!verdict.ask.is_empty()).then(|| verdict.ask.as_str()).into());
+        fields.insert("ask".into(), (!verdict.ask.is_empty()).then_some(verdict.ask.as_str()).into());
         fields.insert("calibrated".into(), verdict.calibrated.into());
         fields.insert("not_labelled".into(), verdict.unknown.into());
         fields.insert("wrong_or_unsure".into(), verdict.off.iter().map(off).collect());

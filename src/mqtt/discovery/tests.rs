@@ -6,10 +6,12 @@ use serde_json::{Value, json};
 use super::*;
 use crate::mqtt::discovery::stray::Verdict;
 
+type Rules = Vec<(RuleId, Arc<str>)>;
+
 struct House {
     node: NodeId,
     topics: Topics,
-    cameras: Vec<(CameraId, Vec<(RuleId, Arc<str>)>)>,
+    cameras: Vec<(CameraId, Rules)>,
 }
 
 impl House {

@@ -268,7 +268,7 @@ fn the_nearest_entry_counts() {
     assert_eq!(a(Some(&door), Some(&person), "Is there a dog?"), 2.0);
     // One rule has one entry.
     let mut again = all.clone();
-    let old = again.insert(entry("tiny/int8", Target::rule(door.clone(), person.clone(), "Is there a dog?"), 5.0));
+    let old = again.insert(entry("tiny/int8", Target::rule(door, person, "Is there a dog?"), 5.0));
     assert!(old.is_some_and(|old| old.model == "tiny/int8"));
     assert_eq!(again.entries().len(), 3);
 }
