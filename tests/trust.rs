@@ -4,12 +4,7 @@
 //!
 //! One frame a second of each clip in `EYEWITNESS_CLIPS`, as it is, at night (darkened, with noise), at 360 lines and in grey.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a measurement prints what it measured"
-)]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement prints what it measured")]
 
 #[path = "trust/footage.rs"]
 mod footage;

@@ -31,8 +31,11 @@ pub(crate) fn cameras(ids: &[&str]) -> (Vec<watch::Sender<CameraHealth>>, Camera
     (senders, receivers.into())
 }
 
+/// A rule, its state and its p.
+type Stand<'a> = (&'a str, State, f32);
+
 /// Rules as they stand, of each camera.
-pub(crate) fn rules(of: &[(&str, &[(&str, State, f32)])]) -> RuleStates {
+pub(crate) fn rules(of: &[(&str, &[Stand<'_>])]) -> RuleStates {
     let at = "2026-11-23T09:14:03.9Z".parse().unwrap();
     let rule = |&(id, state, p): &(&str, State, f32)| RuleNow {
         id: RuleId::new(id).unwrap(),

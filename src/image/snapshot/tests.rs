@@ -100,7 +100,8 @@ fn what_is_masked_is_grey_and_the_rest_is_as_it_was() {
     for format in FORMATS {
         for width in [640, 320, 100] {
             let scene = picture((641, 361), format, TV, 7, |_, _| red);
-            let jpeg = read(&snapshot(&scene, std::slice::from_ref(&left), SnapshotSettings { width, ..FINE }).unwrap());
+            let jpeg =
+                read(&snapshot(&scene, std::slice::from_ref(&left), SnapshotSettings { width, ..FINE }).unwrap());
             let middle = jpeg.width() / 2;
             for (x, y, pixel) in jpeg.enumerate_pixels() {
                 let [r, g, b] = pixel.0;
