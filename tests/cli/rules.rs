@@ -147,6 +147,30 @@ fn what_is_wrong_with_labels_and_rules_is_said_at_once() {
 }
 
 #[test]
+fn a_clip_is_looked_at_as_its_labels_say() {
+    let Some(clips) = std::env::var_os("EYEWITNESS_CLIPS").map(std::path::PathBuf::from).filter(|clips| clips.is_dir())
+    else {
+        println!("skipped: EYEWITNESS_CLIPS names no folder with labelled clips");
+        return;
+    };
+    let folder = Folder::new();
+    let labels = clips.join("labels.json");
+    let ask = ["--ask", "Is there a car?", "--clip", "car-detection.mp4", "--json"];
+    let fitted = run(folder.path(), &[&["rules", "fit", labels.to_str().unwrap()], &ask[..]].concat());
+    assert_eq!(fitted.status, 0, "{fitted:?}");
+    let document = json(&fitted.out);
+    let labels = &document["labels"];
+    let count = |what: &str| labels[what].as_u64().unwrap();
+    assert_eq!(count("yes") + count("no") + count("left_out"), 31, "one a second: {labels}");
+    assert!((8..=12).contains(&count("yes")) && count("left_out") > 0, "{labels}");
+    assert_eq!(
+        (&document["before"]["wrong"], &document["folds"]["through_stretches"]),
+        (&0.into(), &false.into()),
+        "{document}"
+    );
+}
+
+#[test]
 fn rules_are_held_against_labels() {
     let folder = Folder::new();
     let rule = "[[camera.rule]]\nid = \"person\"\nask = \"Is there a person?\"\nwhen = \"always\"\nevery = \"1s\"\n";

@@ -78,22 +78,30 @@ async fn fit(args: FitArgs, clock: Clock) -> Result<Exit, Failure> {
         data(&outcome.text())?;
     }
     outcome.warnings().iter().for_each(|warning| say::talk(&format!("Warning: {warning}.")));
+    let hopeless = outcome.hopeless();
     let saved = match &target {
-        Some(path) => {
+        Some(path) if hopeless.is_none() => {
             let [yes, no] = outcome.labels.map(|labels| u32::try_from(labels).unwrap_or(u32::MAX));
             let calibration = outcome.fitted.calibration.clone();
             let entry =
                 Entry { model: model.label().to_owned(), target: subject.target(), calibration, labels: [yes, no] };
             Some(save::save(path, entry)?)
         }
-        None => None,
+        _ => None,
     };
-    say::talk(saved.as_deref().unwrap_or("Nothing was written: `--save` does that."));
+    let written = saved.is_some();
+    match (&saved, &hopeless, &target) {
+        (Some(words), ..) => say::talk(words),
+        (None, Some(why), Some(_)) => say::talk(&format!("eyewitness: nothing was saved: {why}")),
+        (None, Some(why), None) => say::talk(&format!("Warning: {why}.")),
+        (None, None, _) => say::talk("Nothing was written: `--save` does that."),
+    }
+    let refused = target.is_some() && !written;
     if args.json {
-        let path = target.map(|path| path.display().to_string());
+        let path = target.filter(|_| written).map(|path| path.display().to_string());
         data(&outcome.json(path.as_deref()).to_string())?;
     }
-    Ok(Exit::Done)
+    Ok(if refused { Exit::Failed } else { Exit::Done })
 }
 
 fn refused(path: &Path, problems: &[String]) -> Failure {

@@ -13,6 +13,9 @@ use crate::rules::{Bounds, Rule};
 /// Answers that are shown as the worst.
 const MOST_SHOWN: usize = 10;
 
+/// Probabilities that are further off than this, as they are, do not deserve a narrow band of unsure.
+const TRUSTED: f64 = 0.1;
+
 /// What is known after asking.
 #[derive(Debug)]
 pub(super) struct Outcome {
@@ -96,6 +99,17 @@ impl Outcome {
             Folds::None => warnings.push("there are too few labels to hold any back: nothing is known about other pictures".to_owned()),
         }
         warnings
+    }
+
+    /// Why it must not be kept: nothing was learnt, and the narrow band of what was measured is not deserved.
+    pub(super) fn hopeless(&self) -> Option<String> {
+        let ece = self.after.as_ref().filter(|_| self.fitted.method == Method::AsIs)?.ece;
+        (ece > TRUSTED).then(|| {
+            format!(
+                "no curve did better on labels that were held out, and what the model says is off by {ece:.2} (ECE): with a \
+                 narrow band of unsure more answers would be wrong; label more visits, or ask otherwise"
+            )
+        })
     }
 
     pub(super) fn text(&self) -> String {
@@ -310,5 +324,11 @@ mod tests {
         let two = outcome(&[(0.9, true), (0.1, false)]).unwrap();
         assert!(two.text().contains("not measured: too few labels") && two.after.is_none());
         assert_eq!(outcome(&[(0.9, true)]).unwrap_err(), FitError::OneKind(true));
+        // As it is, and that is far off.
+        let mut nothing = few;
+        (nothing.fitted.method, nothing.after) = (Method::AsIs, Some(Score { ece: 0.2, ..Score::default() }));
+        assert!(nothing.hopeless().is_some_and(|why| why.contains("is off by 0.20 (ECE)")));
+        nothing.after = Some(Score { ece: 0.05, ..Score::default() });
+        assert_eq!(nothing.hopeless(), None);
     }
 }
