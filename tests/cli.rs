@@ -119,7 +119,7 @@ fn a_config_with_several_problems() {
        ·  ╰── did you mean `node`?
        ╰────
       help: known here: `node`, `stop_timeout`, `[log]`, `[mqtt]`, `[outbox]`, `[model]`, `[http]`,
-            `[explain]`, `[[camera]]`
+            `[explain]`, `[[probe]]`, `[[camera]]`
 
     config::wrong_value
 

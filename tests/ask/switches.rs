@@ -9,7 +9,7 @@ use eyewitness::analyst::Ask;
 use eyewitness::ask::{Refusal, Request};
 use eyewitness::clock::Clock;
 use eyewitness::config::Config;
-use eyewitness::event::Event;
+use eyewitness::event::{Event, Kind};
 use eyewitness::frame::Frame;
 use eyewitness::gate::Motion;
 use eyewitness::health::CameraState;
@@ -127,11 +127,10 @@ async fn a_camera_that_is_turned_off_stays_off_until_it_is_turned_on() {
     let frames = heard.frames.load(Ordering::Relaxed);
     let refusal = asked(&pipeline).await.unwrap_err();
     assert_eq!(refusal.to_string(), "the camera is disabled: turned off");
-    until("the end of what went on", || {
-        let ended = |event: &Event| event.reason.as_deref() == Some("the camera was turned off");
-        heard.events.lock().unwrap().iter().any(ended)
-    })
-    .await;
+    // On a busy machine so many frames may be missing that it had ended by itself just before.
+    let last = || heard.events.lock().unwrap().iter().rfind(|event| event.camera == id("door")).cloned();
+    until("the end of what went on", || last().is_some_and(|event| event.kind == Kind::End)).await;
+    assert!([None, Some("the camera was turned off")].contains(&last().unwrap().reason.as_deref()));
     until("the switch on the disk", || file.exists()).await;
     // Neither the other camera nor a reload notices; nothing is decoded meanwhile.
     let applied = pipeline.apply(&both).await;
