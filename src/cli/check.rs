@@ -17,6 +17,7 @@ use crate::config::{CameraConfig, Config, Loaded};
 use crate::frame::{Colour, Matrix, Picture, PixelFormat, Range};
 use crate::health::{CameraHealth, CameraState};
 use crate::pipeline::Switches;
+use crate::rules::Calibrations;
 use crate::source::{self, mailbox};
 use crate::telemetry;
 use crate::units::Region;
@@ -45,6 +46,7 @@ pub(super) async fn check(path: &Path, online: bool, clock: Clock) -> Result<Exi
             "  note: this set's attention is not fused: `eyewitness models optimize` writes a set that answers faster",
         );
     }
+    measured(&config, &model)?;
     let kept = report("outbox", &outbox::probe(&config.outbox))?;
     if !kept {
         say::talk("  note: `run` would keep waiting events in memory, and go on trying.");
@@ -69,6 +71,18 @@ pub(super) async fn check(path: &Path, online: bool, clock: Clock) -> Result<Exi
     }
     say::talk(&format!("{failures} of these failed; `run` would go on trying."));
     Ok(Exit::Failed)
+}
+
+/// What is known of the worth of the model's answers, if anything is.
+fn measured(config: &Config, model: &Model) -> Result<(), Failure> {
+    let (known, wrong) = Calibrations::of(&config.model.settings.path, config.state.as_deref(), model.label());
+    match known.entries().len() {
+        0 => {}
+        1 => row("calibration", Some("one question was measured"))?,
+        n => row("calibration", Some(&format!("{n} questions were measured")))?,
+    }
+    wrong.iter().for_each(|words| say::talk(&format!("  note: {words}")));
+    Ok(())
 }
 
 /// What was turned off or on while the daemon ran, as far as whoever checks may read it; said where the config has it otherwise.
