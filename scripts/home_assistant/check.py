@@ -295,6 +295,9 @@ class Check:
         await self.there(f"{words} restarted: every entity is there again", BOTH, 60)
         self.is_so("as the same entities", {name: one["entity_id"] for name, one in (await self.home.entities()).items()}
                    == {name: one["entity_id"] for name, one in before.items()})
+        counted = [WAITING, *(f"sensor.{camera}_frames_skipped" for camera in BOTH)]
+        known = await until(lambda: not any(self.home.state(name) in ("unknown", "unavailable") for name in counted), 10)
+        self.is_so("counters come with it", known is not None)
         start = time.monotonic()
         fired = await until(lambda: any(self.fired(camera, start) for camera in BOTH), 40)
         self.is_so("and events go on", fired is not None)

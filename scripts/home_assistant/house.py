@@ -133,12 +133,16 @@ class Line:
                 while data := await source.read(1 << 16):
                     sink.write(data)
                     await sink.drain()
-            except (OSError, asyncio.CancelledError):
+            except OSError:
                 pass
             # One end is gone, as it is: no good-bye is invented for the other.
             sink.transport.abort()
 
-        await asyncio.gather(pour(reader, back), pour(there, writer))
+        try:
+            await asyncio.gather(pour(reader, back), pour(there, writer))
+        except asyncio.CancelledError:
+            # The check is over.
+            pass
         self.writers -= ends
 
 
