@@ -69,7 +69,7 @@ impl<A: Ask> Analyst<A> {
         let (settled, said) = match result {
             Ok(answer) => {
                 listener.answer(&camera.id, &answer);
-                let timing = self.seed.is_none().then(|| timing(&answer, waited));
+                let timing = self.seed.is_none().then(|| answer.timing.in_ms(waited));
                 if answer.recalled {
                     calls = 0;
                     again(&answer, timing, settled, memory)
@@ -101,7 +101,7 @@ impl<A: Ask> Analyst<A> {
         match self.model.ask(self.describe(lane, frame, view, Duration::ZERO)).await {
             Ok(answer) => {
                 listener.answer(&self.tellers[lane].camera.id, &answer);
-                let timing = self.seed.is_none().then(|| timing(&answer, Duration::ZERO));
+                let timing = self.seed.is_none().then(|| answer.timing.in_ms(Duration::ZERO));
                 Said::Words(words(answer, self.model.label(), timing))
             }
             Err(error) => {
@@ -198,17 +198,4 @@ fn words(answer: Answer, model: &str, timing: Option<TimingMs>) -> Words {
     let checked = answer.checked.iter().map(|(name, p)| (name.to_string(), *p)).collect();
     let (text, confidence) = (answer.text, answer.confidence);
     Words { text, confidence, model: model.to_owned(), rules: [].into(), checked, timing }
-}
-
-fn timing(answer: &Answer, waited: Duration) -> TimingMs {
-    let ms = |took: Duration| took.as_secs_f32() * 1000.0;
-    let t = &answer.timing;
-    TimingMs {
-        wait: ms(waited + t.wait),
-        preprocess: ms(t.preprocess),
-        encode: ms(t.encode),
-        prefill: ms(t.prefill),
-        decode: ms(t.decode),
-        total: ms(waited + t.total),
-    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::likeness::{Likeness, Nearest};
 use super::prompt::PromptError;
 use crate::clock::Moment;
+use crate::event::TimingMs;
 use crate::frame::Picture;
 use crate::units::{Polygon, Region};
 
@@ -118,6 +119,22 @@ pub struct Timing {
     pub total: Duration,
     /// The part of it that was spent neither waiting nor inside ONNX Runtime.
     pub host: Duration,
+}
+
+impl Timing {
+    /// As messages say it; `waited`: before it was asked.
+    #[must_use]
+    pub fn in_ms(&self, waited: Duration) -> TimingMs {
+        let ms = |took: Duration| took.as_secs_f32() * 1000.0;
+        TimingMs {
+            wait: ms(waited + self.wait),
+            preprocess: ms(self.preprocess),
+            encode: ms(self.encode),
+            prefill: ms(self.prefill),
+            decode: ms(self.decode),
+            total: ms(waited + self.total),
+        }
+    }
 }
 
 /// Why there is no answer. None of them ends the model: the next question goes on.

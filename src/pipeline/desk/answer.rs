@@ -12,11 +12,11 @@ use super::{Questions, Sight, Waiting, whole_seconds};
 use crate::analyst::{Ask, Inbox};
 use crate::ask::{Refusal, Reply, Request};
 use crate::clock::Moment;
-use crate::event::{TimingMs, YesNo};
+use crate::event::YesNo;
 use crate::ids::CameraId;
 use crate::rules::{self, Agree, Bounds, Calibrated, Tally};
 use crate::units::Region;
-use crate::vlm::{Answer, AskError, Question};
+use crate::vlm::{AskError, Question};
 
 /// Works until the desk is closed or the daemon stops; then the desk is closed.
 pub(in crate::pipeline) async fn serve<A: Ask>(
@@ -97,7 +97,7 @@ async fn answer<A: Ask>(
         p: decided.map(|(_, p)| p),
         frame_at: frame.at.wall,
         model: model.label().to_owned(),
-        timing_ms: timing(&answer, began.since(asked)),
+        timing_ms: answer.timing.in_ms(began.since(asked)),
         text: answer.text,
     };
     Ok((reply, busy))
@@ -132,18 +132,5 @@ fn refusal(error: AskError, deadline: Duration) -> Refusal {
             let because = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
             Refusal::Model(format!("{error}{because}"))
         }
-    }
-}
-
-fn timing(answer: &Answer, waited: Duration) -> TimingMs {
-    let ms = |took: Duration| took.as_secs_f32() * 1000.0;
-    let t = &answer.timing;
-    TimingMs {
-        wait: ms(waited + t.wait),
-        preprocess: ms(t.preprocess),
-        encode: ms(t.encode),
-        prefill: ms(t.prefill),
-        decode: ms(t.decode),
-        total: ms(waited + t.total),
     }
 }
