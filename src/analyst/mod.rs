@@ -38,7 +38,7 @@ pub use self::view::View;
 use crate::clock::{Clock, Moment};
 use crate::event::{Event, Kind, Source};
 use crate::frame::Frame;
-use crate::gate::Settled;
+use crate::gate::{EndReason, Settled};
 use crate::ids::{CameraId, NodeId};
 use crate::rules::{Calibrations, Rule, RuleNow};
 use crate::units::Polygon;
@@ -323,6 +323,10 @@ impl<A: Ask> Analyst<A> {
                     Some(frame) => self.last_rulings(lane, frame, waited, listener).await,
                     None => Vec::new(),
                 };
+                let teller = &mut self.tellers[lane];
+                if reason != EndReason::Quiet && teller.rulings.forget(ended_at) {
+                    listener.rules(&teller.camera.id, teller.rulings.now());
+                }
                 let mut event = self.tellers[lane].story.end(started_at, ended_at, reason, random);
                 if !rulings.is_empty() {
                     (event.rules, event.alert) = (rulings::answers(&rulings), rulings::alerts(&rulings));

@@ -122,6 +122,19 @@ impl Rulings {
         heard
     }
 
+    /// Nobody watched from now on: what was so then may not be so when somebody looks again. Returns whether a state is another
+    /// one.
+    pub(super) fn forget(&mut self, now: Moment) -> bool {
+        let mut changed = false;
+        for kept in &mut self.rules {
+            if kept.tally.state() != State::Unsure {
+                (kept.at, changed) = (now, true);
+            }
+            kept.tally = Tally::new(kept.rule.agree, kept.rule.hold);
+        }
+        changed
+    }
+
     /// The rules whose last answer is at odds with those before it.
     pub(super) fn torn(&self) -> Places {
         let mut torn = Places::default();
@@ -247,5 +260,10 @@ mod tests {
         assert!(!yard.tick(at(7)) && yard.tick(at(8)));
         assert_eq!(yard.now()[0].state, State::Off);
         assert_eq!(yard.due(), None);
+        // The camera is lost: nothing is known any more. Lost again, there is nothing to say.
+        yard.heard(&sheet, &[0.9], at(20));
+        assert!(yard.forget(at(21)) && !yard.forget(at(22)));
+        let now = &yard.now()[0];
+        assert_eq!((now.state, now.at, yard.due()), (State::Unsure, at(21).wall, None));
     }
 }
