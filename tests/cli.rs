@@ -241,7 +241,15 @@ fn a_picture_in_words() {
     let folder = Folder::new();
     let text = run(folder.path(), &["describe", files::CAT, "--ask", "Is there a cat?"]);
     assert_eq!((text.status, text.err.as_str()), (0, ""));
-    says(&text.out, &["chelsea.png: A cat", "\n  Is there a cat? yes  (", "\n  451x300, tiny/int8@cpu: preprocess "]);
+    says(
+        &text.out,
+        &[
+            "chelsea.png: A cat",
+            "\n  checked: cat ",
+            "\n  Is there a cat? yes  (",
+            "\n  451x300, tiny/int8@cpu: preprocess ",
+        ],
+    );
 
     let json = run(folder.path(), &["describe", "--json", files::CAT, "--ask", "Is there a cat?"]);
     assert_eq!((json.status, json.err.as_str()), (0, ""));
@@ -250,7 +258,12 @@ fn a_picture_in_words() {
     assert!(said["description"].as_str().unwrap().contains("cat"), "{said}");
     assert!((0.0..=1.0).contains(&said["confidence"].as_f64().unwrap()), "{said}");
     assert_eq!((&said["asks"][0]["answer"], &said["model"]), (&"yes".into(), &"tiny/int8@cpu".into()));
-    for stage in ["preprocess", "encode", "prefill", "first_token", "decode", "total"] {
+    assert!(said["checked"]["cat"].as_f64().unwrap() > 0.5 && said["agrees"] == true, "{said}");
+    assert_eq!((&said["corrections"], &said["before"]), (&0.into(), &().into()), "{said}");
+    let unchecked = run(folder.path(), &["describe", "--json", "--no-check", files::CAT, "--ask", "Is there a cat?"]);
+    let unchecked: serde_json::Value = serde_json::from_str(&unchecked.out).unwrap();
+    assert_eq!((&unchecked["description"], &unchecked["checked"]), (&said["description"], &serde_json::json!({})));
+    for stage in ["preprocess", "encode", "prefill", "first_token", "decode", "check", "total"] {
         assert!(said["timing_ms"][stage].as_f64().unwrap() > 0.0, "{stage}: {said}");
     }
 }

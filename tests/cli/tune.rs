@@ -24,7 +24,7 @@ fn twice(folder: &Folder) {
 #[test]
 fn the_default_set_is_tuned_and_nothing_is_written_if_so_wished() {
     let folder = Folder::new();
-    let tuned = run(folder.path(), &["models", "tune", MODEL, "--limit", "10s", "--dry-run"]);
+    let tuned = run(folder.path(), &["models", "tune", MODEL, "--limit", "20s", "--dry-run"]);
     assert_eq!(tuned.status, 0, "{tuned:?}");
     says(
         &tuned.out,
@@ -36,6 +36,9 @@ fn the_default_set_is_tuned_and_nothing_is_written_if_so_wished() {
             "\n> threads    int8 ",
             "\nChosen: int8 on ",
             ": the only precision that there is.",
+            " sentences ",
+            "checked description takes ",
+            ": checking stays on, as the set has it.",
         ],
     );
     says(&tuned.err, &["left: int8, ", ", 288 pixels\n", "nothing was written: `--dry-run` said so"]);

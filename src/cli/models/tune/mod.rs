@@ -82,7 +82,9 @@ fn measured(args: &TuneArgs, clock: Clock) -> Result<(Report, Choice), Failure> 
     let machine = Machine::here();
     let (whose, of_pictures, asks) = (questions.whose, questions.pictures(), questions.asks());
     let ends = began.plus(args.limit);
-    let mut trials = Trials::new(args.dir.clone(), args.provider.into(), questions, clock, ends);
+    // The last tenth is for what sentences name, where there is something to ask.
+    let search_ends = if set.probes.is_some() { began.plus(args.limit * 9 / 10) } else { ends };
+    let mut trials = Trials::new(args.dir.clone(), args.provider.into(), questions, clock, search_ends);
     let found = search(&plan, &mut trials).map_err(|nothing| failed(&nothing, args))?;
     let report = Report {
         set: set.name.clone(),
