@@ -102,8 +102,8 @@ pub enum YesNo {
 }
 
 impl YesNo {
-    /// Between these probabilities of yes the answer is `unsure`.
-    pub const UNSURE: std::ops::Range<f32> = 0.35..0.65;
+    /// Between these probabilities of yes the answer is `unsure`, where nothing is known of what they are worth.
+    pub const UNSURE: std::ops::Range<f32> = 0.25..0.75;
 
     #[must_use]
     pub fn from_probability(p: f32) -> Self {

@@ -28,7 +28,7 @@ pub struct Bounds {
 
 impl Bounds {
     /// Of a rule whose model was not calibrated for its question: what it says is taken with a pinch of salt.
-    pub const WIDE: Self = Self { on: 0.75, off: 0.25 };
+    pub const WIDE: Self = Self { on: YesNo::UNSURE.end, off: YesNo::UNSURE.start };
     /// Of one whose probabilities were measured.
     pub const CALIBRATED: Self = Self { on: 0.6, off: 0.4 };
 
