@@ -32,6 +32,8 @@ filter = "info,eyewitness::pipeline::announce=debug"
 [mqtt]
 url = "mqtt://127.0.0.1:{broker}"
 keep_alive = "10s"
+home_assistant = true
+snapshots = "event"
 
 [outbox]
 path = "{}"
@@ -71,6 +73,14 @@ fps = 4
 [[camera.rule]]
 id = "cat"
 ask = "Is there a cat?"
+[[camera.rule]]
+id = "cup"
+ask = "Is there a cup?"
+when = "always"
+every = "5s"
+agree = "2 of 3"
+hold = "20s"
+alert = true
 "#,
             outbox.display(),
             decisions.display(),
