@@ -74,7 +74,7 @@ impl Footage {
     }
 
     pub(crate) fn there(&self, second: f64) -> bool {
-        self.visits.iter().any(|(from, to)| (*from..=*to).contains(&second))
+        self.visits.iter().any(|(from, to)| (*from..*to).contains(&second))
     }
 
     pub(crate) fn at_an_edge(&self, second: f64) -> bool {
