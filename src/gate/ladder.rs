@@ -130,6 +130,12 @@ impl Gate {
         !self.life.is_idle() || !self.watcher.has_learnt() || self.tamper.doubts()
     }
 
+    /// Something has begun that has not been told yet: within two seconds it is, or it was nothing.
+    #[must_use]
+    pub fn is_choosing(&self) -> bool {
+        self.life.is_choosing()
+    }
+
     /// The camera is lost or the daemon stops: a held frame is settled and a running event ends, at its last movement.
     /// A camera that comes back may look elsewhere, so the scene is learnt anew. `_at` is when that became known.
     pub fn interrupt(&mut self, _at: Moment, reason: EndReason) -> Observation {

@@ -116,6 +116,11 @@ impl Life {
         matches!(self.state, State::Idle)
     }
 
+    /// Something has begun, and the picture to begin it with is being chosen.
+    pub(super) fn is_choosing(&self) -> bool {
+        matches!(self.state, State::Choosing(_))
+    }
+
     /// Ends what goes on.
     pub(super) fn interrupt(&mut self, reason: EndReason, out: &mut Observation) {
         match std::mem::replace(&mut self.state, State::Idle) {

@@ -127,7 +127,9 @@ impl CameraLoop {
         let mut spoke = !observation.signals.is_empty();
         self.pass_on(observation, at);
         let now = if self.patient { at } else { self.clock.now() };
-        match self.inbox.offer(self.lane, &seen, now) {
+        // What is about to be told has its rules asked with it: one that alerts now would make two events of it.
+        let offered = if self.gate.is_choosing() { Offered::Nothing } else { self.inbox.offer(self.lane, &seen, now) };
+        match offered {
             Offered::Nothing => {}
             Offered::Waits => spoke = true,
             Offered::Instead => {
