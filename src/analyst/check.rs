@@ -8,11 +8,12 @@ use tracing::{debug, warn};
 
 use super::lanes::Report;
 use super::rulings::{self, Ruling, Sheet};
-use super::story::{Said, Sight};
+use super::story::{Said, Sight, Words};
 use super::{Analyst, Ask, Listener, Teller, Told};
 use crate::event::{Cause, Kind};
 use crate::frame::Frame;
 use crate::gate::EndReason;
+use crate::ids::RuleId;
 use crate::rules::Places;
 use crate::units::Polygon;
 use crate::vlm::{AskError, Question};
@@ -92,7 +93,7 @@ impl<A: Ask> Analyst<A> {
     }
 
     /// A rule has turned on: an update of what goes on, or, if nothing does, an event of its own.
-    fn alarm(&mut self, lane: usize, frame: &Frame, said: Said, alert: Vec<crate::ids::RuleId>) -> SmallVec<[Told; 2]> {
+    fn alarm(&mut self, lane: usize, frame: &Frame, said: Said, alert: Vec<RuleId>) -> SmallVec<[Told; 2]> {
         let teller = &mut self.tellers[lane];
         let running = teller.story.running_since();
         let (kind, started_at) = running.map_or((Kind::Start, frame.at), |since| (Kind::Update, since));
@@ -140,7 +141,7 @@ impl Teller {
 
 /// The words with what the rules say about the same frame.
 pub(super) fn with_rules(said: Said, rulings: &[Ruling]) -> Said {
-    let add = |mut words: super::story::Words| {
+    let add = |mut words: Words| {
         words.rules = rulings::answers(rulings);
         words
     };

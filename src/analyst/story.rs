@@ -212,6 +212,8 @@ mod tests {
         let end = story.end(at(10), at(20), EndReason::CameraLost, 2);
         assert_eq!((end.id, end.source), (start.id, Source::None));
         assert_eq!(end.reason.as_deref(), Some("the camera gave no more frames"));
+        let end = story.end(at(30), at(40), EndReason::TurnedOff, 3);
+        assert_eq!(end.reason.as_deref(), Some("the camera was turned off"));
     }
 
     #[test]

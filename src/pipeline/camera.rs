@@ -87,14 +87,18 @@ impl CameraLoop {
                 self.beat.beat(now);
             }
         }
-        let reason = match () {
+        self.newest.clear();
+        self.interrupt(last, self.why_gone());
+        self.count_drops(&mut counted);
+    }
+
+    /// Why no more frames come: a source that was told to end says that it is offline, too.
+    fn why_gone(&self) -> EndReason {
+        match () {
             () if self.stopping.is_cancelled() => EndReason::Stopped,
             () if self.leaving.is_cancelled() => self.why.get().copied().unwrap_or(EndReason::Reconfigured),
             () => EndReason::CameraLost,
-        };
-        self.newest.clear();
-        self.interrupt(last, reason);
-        self.count_drops(&mut counted);
+        }
     }
 
     /// A gate with other settings has yet to learn the scene, so what went on has ended.
@@ -151,12 +155,12 @@ impl CameraLoop {
         }
         (self.up, self.was_up) = (up, self.was_up || up);
         self.metrics.camera_up(self.camera.as_str(), up);
-        // What comes from a clip that has its own time comes in its order: its end is that of its frames.
         if !up {
             self.newest.clear();
         }
+        // What comes from a clip that has its own time comes in its order: its end is that of its frames.
         if !up && !self.patient {
-            self.interrupt(last, EndReason::CameraLost);
+            self.interrupt(last, self.why_gone());
         }
     }
 

@@ -16,7 +16,7 @@ use eyewitness::source;
 use eyewitness::telemetry::Metrics;
 use eyewitness::units::Region;
 use eyewitness::vlm::{Model, Question};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 const ROUNDS: usize = 40;
 
@@ -55,7 +55,12 @@ async fn an_answer_costs_little_more_than_a_description() {
     let camera = CameraId::new("clip").unwrap();
     let mut times = [const { Vec::new() }; 4];
     let asks = ["Describe the scene.", "Is there a person?", "What is the person doing?"];
-    sleep(Duration::from_secs(3)).await;
+    let watching = async {
+        while last.0.lock().unwrap().is_none() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), watching).await.expect("the camera delivers");
     for round in 0..ROUNDS + 5 {
         for (index, taken) in times.iter_mut().enumerate() {
             let began = clock.now();

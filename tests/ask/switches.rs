@@ -127,10 +127,11 @@ async fn a_camera_that_is_turned_off_stays_off_until_it_is_turned_on() {
     let frames = heard.frames.load(Ordering::Relaxed);
     let refusal = asked(&pipeline).await.unwrap_err();
     assert_eq!(refusal.to_string(), "the camera is disabled: turned off");
-    // On a busy machine so many frames may be missing that it had ended by itself just before.
     let last = || heard.events.lock().unwrap().iter().rfind(|event| event.camera == id("door")).cloned();
     until("the end of what went on", || last().is_some_and(|event| event.kind == Kind::End)).await;
-    assert!([None, Some("the camera was turned off")].contains(&last().unwrap().reason.as_deref()));
+    // On a busy machine it may have ended by itself just before; it was not lost, in any case.
+    let reason = last().unwrap().reason;
+    assert!([None, Some("the camera was turned off")].contains(&reason.as_deref()), "{reason:?}");
     until("the switch on the disk", || file.exists()).await;
     // Neither the other camera nor a reload notices; nothing is decoded meanwhile.
     let applied = pipeline.apply(&both).await;
@@ -149,6 +150,11 @@ async fn a_camera_that_is_turned_off_stays_off_until_it_is_turned_on() {
     // What is said in a hurry is done in order.
     for on in [true, false, true] {
         pipeline.desk().enable(&id("door"), on).unwrap();
+    }
+    // The other camera's order comes after them: once it is carried out, so are all of these.
+    for (on, state) in [(false, CameraState::Disabled), (true, CameraState::Online)] {
+        pipeline.desk().enable(&id("yard"), on).unwrap();
+        is(&pipeline, "yard", state).await;
     }
     is(&pipeline, "door", CameraState::Online).await;
     until("on, on the disk", || std::fs::read_to_string(&file).unwrap().contains("\"door\": \"on\"")).await;
